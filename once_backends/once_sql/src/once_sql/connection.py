@@ -1,0 +1,126 @@
+"""One connection that all threads of a process use in turn, and that a fork leaves to the parent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import count
+from threading import RLock, local
+from typing import Any, Protocol
+from weakref import ref
+
+from once_core.errors import BackendUnavailable, ConfigurationError
+
+
+class Database(Protocol):
+    """What a dialect knows about connections. *Error* is the base of what its driver raises."""
+
+    name: str
+    timeout: float
+    Error: type[Exception]
+
+    def open(self) -> Any: ...
+    def is_current(self, connection: Any) -> bool: ...
+    def ask(self, connection: Any, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]: ...
+    def close(self, connection: Any) -> None: ...
+
+
+class SharedConnection:
+    """Asks *database* over a single connection, opened by the first question and again after a failure."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = RLock()
+        self._connection: Any = None
+        self._has_worked = False
+        number = next(_numbers)
+        _living[number] = ref(self, lambda _: _living.pop(number, None))
+
+    def ask(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows. Raise BackendUnavailable when there is no answer in time."""
+        database, lock = self._database, self._lock
+        locked = None
+        try:
+            locked = lock.acquire(timeout=database.timeout)
+            if not locked:
+                raise BackendUnavailable(f"{database.name}: still busy with this process's other questions")
+            connection = self._connection
+            if connection is None or not database.is_current(connection):
+                connection = self._open()
+            return database.ask(connection, sql, parameters)
+        except database.Error as error:
+            self._drop()
+            raise BackendUnavailable(f"{database.name}: {error}") from error
+        finally:
+            # None: a signal handler raised as soon as the lock was ours, before its answer could be noted. A wait
+            # that was interrupted leaves None, too; then there is nothing to release.
+            if locked:
+                lock.release()
+            elif locked is None:
+                with suppress(RuntimeError):
+                    lock.release()
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
+
+    def _open(self) -> Any:
+        self._drop()
+        try:
+            self._connection = self._database.open()
+        except ConfigurationError as error:
+            # What has worked was configured well; it is the store that has changed since.
+            if self._has_worked:
+                raise BackendUnavailable(str(error)) from error
+            raise
+        self._has_worked = True
+        return self._connection
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(self._database.Error):
+                self._database.close(connection)
+
+    def _leave_to_parent(self) -> None:
+        # Never closed here: the parent works on with it.
+        if self._connection is not None:
+            _inherited.append(self._connection)
+        self._connection = None
+        self._lock = RLock()
+
+
+_numbers = count()
+_living: dict[int, ref[SharedConnection]] = {}
+_inherited: list[Any] = []
+_fork = local()
+
+
+def _pause() -> None:
+    # A child that is forked in the middle of a statement would find the database locked for ever, by nobody. So the
+    # fork waits for the locks: in the order of creation, lest two forks wait for each other. The thread that forks
+    # may hold one itself (in a signal handler); as a statement is one call of C, none is half done then. Should such
+    # a thread and another fork still meet crosswise, the wait is bounded.
+    _fork.paused = []
+    for reference in list(_living.values()):
+        shared = reference()
+        if shared is not None and shared._lock.acquire(timeout=3 * shared._database.timeout):
+            _fork.paused.append(shared._lock)
+
+
+def _go_on() -> None:
+    for lock in reversed(_fork.paused):
+        lock.release()
+    _fork.paused = []
+
+
+def _begin_anew() -> None:
+    _fork.paused = []
+    for reference in list(_living.values()):
+        if (shared := reference()) is not None:
+            shared._leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_pause, after_in_parent=_go_on, after_in_child=_begin_anew)

@@ -1,0 +1,228 @@
+"""SQLite: the text of its statements, and what it takes to open a database file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from itertools import chain
+from math import ceil
+from time import monotonic, sleep
+from typing import Any
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from once_core.errors import BackendUnavailable, ConfigurationError
+
+# Milliseconds since 1970, rounded to undo what julianday's floating point did to the clock's whole milliseconds. A
+# statement reads the clock once, and only after it has the write lock: a grant does not age while it waits.
+NOW = "CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER)"
+
+
+class SqliteStatements:
+    """All that is ever sent about one *table*, made once."""
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+
+        # No index on expires_at: it would cost each acquire and release a quarter more, and spare the purge, once a
+        # minute, a millisecond for every 10,000 rows.
+        self.create = f"""
+            CREATE TABLE IF NOT EXISTS "{table}" (
+                key BLOB PRIMARY KEY, token BLOB NOT NULL, expires_at INTEGER NOT NULL, fence INTEGER NOT NULL
+            ) WITHOUT ROWID"""
+
+        # Why is this atomic? SQLite lets one statement write at a time. Of many that ask for a free key the first
+        # finds the row absent or expired and writes itself in; the second, let in after it, finds it live and not
+        # its own: no row is changed, none returned. `excluded.fence` is the clock, read under the lock. The fence
+        # outgrows its predecessor even within one millisecond and after the clock was set back, as a release keeps
+        # the row; it stays as it is for the token that holds already and whose reply was lost.
+        self.acquire = f"""
+            INSERT INTO "{table}" AS lease (key, token, expires_at, fence) VALUES (?, ?, {NOW} + ?, {NOW})
+            ON CONFLICT (key) DO UPDATE SET
+                token = excluded.token,
+                expires_at = excluded.expires_at,
+                fence = CASE
+                    WHEN lease.expires_at > excluded.fence THEN lease.fence
+                    ELSE max(lease.fence + 1, excluded.fence)
+                END
+            WHERE lease.expires_at <= excluded.fence OR lease.token = excluded.token
+            RETURNING fence"""
+
+        self.renew = f"""
+            UPDATE "{table}" SET expires_at = {NOW} + ?
+            WHERE key = ? AND token = ? AND expires_at > {NOW}
+            RETURNING 1"""
+
+        self.release = f"""
+            UPDATE "{table}" SET expires_at = 0
+            WHERE key = ? AND token = ? AND expires_at > {NOW}
+            RETURNING 1"""
+
+        self.holder = f"""
+            SELECT token, expires_at - {NOW} FROM "{table}" WHERE key = ? AND expires_at > {NOW}"""
+
+        self.holders = f"""
+            SELECT key, token, expires_at - {NOW} FROM "{table}"
+            WHERE key >= ? AND key < ? AND expires_at > {NOW}
+            ORDER BY key LIMIT ?"""
+
+        # The question is one JSON object: {key: [token, ms], ...}.
+        self.renew_many = f"""
+            UPDATE "{table}" AS lease SET expires_at = {NOW} + json_extract(asked.value, '$[1]')
+            FROM json_each(?) AS asked
+            WHERE lease.key = CAST(asked.key AS BLOB)
+                AND lease.token = CAST(json_extract(asked.value, '$[0]') AS BLOB)
+                AND lease.expires_at > {NOW}
+            RETURNING CAST(key AS TEXT)"""
+
+        # A row that was granted and ended over an hour ago: without it the key's fence starts from the clock again,
+        # which must not be set back by more than that meanwhile. The limit keeps the write lock under 0.1 s.
+        self.purge = f"""
+            DELETE FROM "{table}" WHERE key IN (
+                SELECT key FROM "{table}"
+                WHERE fence <= {NOW} - 3600000 AND expires_at <= {NOW} - 3600000 LIMIT 50000)"""
+
+
+def private_engine(url: URL, timeout: float) -> Engine:
+    """Return an engine without a pool for *url*, whose relative path stays what it is now when the process moves."""
+    arguments = {"check_same_thread": False, "timeout": timeout}
+    return create_engine(url.set(database=_path(url)), poolclass=NullPool, connect_args=arguments)
+
+
+class SqliteDatabase:
+    """A database file: how to open it, and how to say what is wrong with it."""
+
+    Error: type[Exception] = sqlite3.Error
+
+    def __init__(self, engine: Engine, sql: SqliteStatements, timeout: float) -> None:
+        self.name = repr(engine.url)
+        self.timeout = timeout
+        self._path = _path(engine.url)
+        self._engine = engine
+        self._sql = sql
+        self._identity: tuple[int, int] | None = None
+
+    def open(self) -> sqlite3.Connection:
+        self._refuse_bad_places()
+        try:
+            pooled = self._engine.raw_connection()
+            connection = pooled.driver_connection
+            pooled.detach()  # from now on it is no other's, and never goes back
+            assert isinstance(connection, sqlite3.Connection)
+            try:
+                self._prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as error:
+            raise self._explain(error) from error
+        except SQLAlchemyError as error:
+            raise BackendUnavailable(f"{self.name}: {error}") from error
+        self._identity = self._identify()
+        return connection
+
+    def is_current(self, connection: sqlite3.Connection) -> bool:
+        # Costs 2 us. Without it a process would go on for ever in a file that was deleted, others in a new one.
+        identity = self._identify()
+        return identity is not None and identity == self._identity
+
+    def ask(self, connection: sqlite3.Connection, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        # All rows in one call of C: no signal handler can run, and fork, between the first row and the commit that
+        # comes after the last.
+        return list(chain.from_iterable(map(connection.execute, (sql,), (parameters,))))
+
+    def close(self, connection: sqlite3.Connection) -> None:
+        connection.close()
+
+    def _identify(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return None
+        return (status.st_dev, status.st_ino)
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        if sqlite3.sqlite_version_info < (3, 35):
+            raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old: once-sql needs 3.35 or newer")
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {ceil(self.timeout * 1000)}")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        # The change to WAL, which all processes of a fresh start attempt at once, does not wait for the busy timeout.
+        deadline = monotonic() + self.timeout
+        while True:
+            try:
+                self._make_table(connection)
+                return
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or monotonic() > deadline:
+                    raise
+            sleep(0.01)
+
+    def _make_table(self, connection: sqlite3.Connection) -> None:
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+        if mode != "wal":
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise ConfigurationError(f"{self.name}: no write-ahead log is possible there: take a file on a local disk")
+        connection.execute(self._sql.create)
+        columns = connection.execute(f'PRAGMA table_info("{self._sql.table}")').fetchall()
+        if {column[1]: column[5] for column in columns} != {"key": 1, "token": 0, "expires_at": 0, "fence": 0}:
+            raise self._foreign_table()
+
+    def _refuse_bad_places(self) -> None:
+        folder, exists = os.path.dirname(self._path), os.path.exists(self._path)
+        if not os.path.isdir(folder):
+            raise ConfigurationError(f"{self.name}: there is no folder {folder}: create it, or name another file")
+        if exists and not os.path.isfile(self._path):
+            raise ConfigurationError(
+                f"{self.name}: {self._path} is not a file: name a file, such as {self._path}/once.db"
+            )
+        if not os.access(folder, os.W_OK) or (exists and not os.access(self._path, os.R_OK | os.W_OK)):
+            raise ConfigurationError(
+                f"{self.name}: {self._path} can't be written: give this process the right to write the file and its "
+                "folder, or name another file"
+            )
+
+    def _explain(self, error: sqlite3.Error) -> BackendUnavailable | ConfigurationError:
+        match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+            case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+                return ConfigurationError(
+                    f"{self.name}: {self._path} is not a sound SQLite database: name another file, or move it away"
+                )
+            case sqlite3.SQLITE_READONLY:
+                return ConfigurationError(
+                    f"{self.name}: {self._path} is read-only: make it writable, or name another file"
+                )
+            case sqlite3.SQLITE_ERROR:
+                return self._foreign_table()
+        return BackendUnavailable(f"{self.name}: {error}")
+
+    def _foreign_table(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self.name}: {self._path} has something else by the name of {self._sql.table!r}: choose another, "
+            "as in ?table=my_leases"
+        )
+
+
+def _path(url: URL) -> str:
+    if url.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise ConfigurationError(
+            f"{url!r}: only SQLite through Python's own sqlite3 is served: write sqlite:///jobs.db"
+        )
+    if url.host:
+        raise ConfigurationError(
+            f"{url!r}: a path needs three slashes, and an absolute one four: write sqlite:///{url.host}"
+        )
+    if not url.database or ":memory:" in url.database:
+        raise ConfigurationError(f"{url!r}: a database in memory is this process's alone: use memory:// for that")
+    if url.database.startswith("file:") or "\0" in url.database:
+        raise ConfigurationError(f"{url!r}: the database has to be a plain path: write sqlite:///jobs.db")
+    return os.path.abspath(url.database)
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)

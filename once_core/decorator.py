@@ -1,0 +1,224 @@
+"""The door: `Once`, which knows its store, and the functions `once`, `lock` and `configure` of the default one."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from . import plugins
+from .errors import ConfigurationError, NotConfigured
+from .key import Key
+from .locking import Lock
+from .options import OnUnavailable, Options, Setting, check_policy, check_seconds
+from .store import opening, store_for
+from .wrapper import wrap
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from .backend import Backend
+    from .typed import Decorator, RaisingDecorator
+
+D = TypeVar("D")
+
+
+class Once:
+    """A store and the defaults of what runs on it: what `configure` makes, or one of several in a program.
+
+    *backend* is a URL or a Backend object; None stands for the environment's ONCE_URL. *prefix* stands before each key
+    in the store; *ttl* is the length of a lease in seconds, and what a dead worker costs; *on_unavailable* says what a
+    call does when the store can't be asked: "raise" BackendUnavailable, "skip", or "run" unguarded.
+    """
+
+    def __init__(
+        self,
+        backend: str | Backend | None = None,
+        *,
+        prefix: str = "once:",
+        ttl: float = 30.0,
+        on_unavailable: OnUnavailable = "raise",
+    ) -> None:
+        self.setting: Setting | None = None
+        self._let_go: weakref.finalize[..., Any] | None = None
+        self.configure(backend, prefix=prefix, ttl=ttl, on_unavailable=on_unavailable)
+
+    def configure(
+        self,
+        backend: str | Backend | None,
+        *,
+        prefix: str = "once:",
+        ttl: float = 30.0,
+        on_unavailable: OnUnavailable = "raise",
+    ) -> Self:
+        """Choose the store. Names are checked now; the plugin is imported and the store asked at the first call.
+
+        Runs that are under way end on the store they began with. Raises ConfigurationError, and changes nothing, if
+        the choice can't work.
+        """
+        if isinstance(backend, str):
+            plugins.find(backend)
+        elif backend is not None:
+            plugins.check_verbs(backend, f"{type(backend).__name__}, given as backend,")
+        if not isinstance(prefix, str):
+            raise ConfigurationError(f"configure: prefix={prefix!r} must be a text")
+        check_seconds("ttl", ttl, "configure")
+        check_policy(on_unavailable, "configure")
+        with opening():
+            self._source = backend
+            self._prefix = prefix
+            self._ttl = ttl
+            self._on_unavailable = on_unavailable
+            self.close()
+        return self
+
+    def open(self) -> Setting:
+        """Return the setting in force, with its store. Raises NotConfigured if none was chosen."""
+        with opening():
+            if self.setting is None:
+                store = store_for(self._source if self._source is not None else _url_of_environment())
+                self._let_go = weakref.finalize(self, store.let_go)
+                self.setting = Setting(store, self._prefix, self._ttl, self._on_unavailable)
+            return self.setting
+
+    def close(self) -> None:
+        """Let go of the store once the runs under way are over; another call opens it again."""
+        with opening():
+            self.setting = None
+            if self._let_go is not None:
+                self._let_go()
+
+    @overload
+    def once(
+        self,
+        key: Key,
+        raise_on_locked: Literal[True],
+        return_on_locked: Any = None,
+        *,
+        ttl: float | None = None,
+        hold_at_least: float = 0.0,
+        hold_at_most: float | None = None,
+        raise_on_lost: bool = False,
+        on_unavailable: OnUnavailable | None = None,
+    ) -> RaisingDecorator: ...
+
+    @overload
+    def once(
+        self,
+        key: Key,
+        raise_on_locked: Literal[False] = False,
+        return_on_locked: None = None,
+        *,
+        ttl: float | None = None,
+        hold_at_least: float = 0.0,
+        hold_at_most: float | None = None,
+        raise_on_lost: bool = False,
+        on_unavailable: OnUnavailable | None = None,
+    ) -> Decorator[None]: ...
+
+    @overload
+    def once(
+        self,
+        key: Key,
+        raise_on_locked: bool = False,
+        *,
+        return_on_locked: D,
+        ttl: float | None = None,
+        hold_at_least: float = 0.0,
+        hold_at_most: float | None = None,
+        raise_on_lost: bool = False,
+        on_unavailable: OnUnavailable | None = None,
+    ) -> Decorator[D]: ...
+
+    @overload
+    def once(
+        self,
+        key: Key,
+        raise_on_locked: bool,
+        return_on_locked: D,
+        *,
+        ttl: float | None = None,
+        hold_at_least: float = 0.0,
+        hold_at_most: float | None = None,
+        raise_on_lost: bool = False,
+        on_unavailable: OnUnavailable | None = None,
+    ) -> Decorator[D]: ...
+
+    def once(
+        self,
+        key: Key,
+        raise_on_locked: bool = False,
+        return_on_locked: Any = None,
+        *,
+        ttl: float | None = None,
+        hold_at_least: float = 0.0,
+        hold_at_most: float | None = None,
+        raise_on_lost: bool = False,
+        on_unavailable: OnUnavailable | None = None,
+    ) -> Any:
+        """Let only one run of the function per key be active at a time; a later call exits early.
+
+        *key* is a `str.format` template over the function's parameters, or a function of the call's arguments. A call
+        that finds its key held raises AlreadyLocked if *raise_on_locked*, else it returns *return_on_locked*.
+
+        Seconds: *ttl* is the length of the lease, renewed while the run lives; *hold_at_least* keeps the key taken
+        that long after the start, however short the run; *hold_at_most* ends the renewing, so that a hung run can't
+        hold others up for ever. With *raise_on_lost* a run whose lease was lost raises LeaseLost instead of returning
+        its result, and a coroutine is cancelled as soon as that is known. *on_unavailable* overrides the `Once`'s.
+
+        Raises ConfigurationError, when it decorates, for a key or a choice that can't work, and TypeError for a
+        generator function.
+        """
+        choices = {
+            "ttl": ttl,
+            "hold_at_least": hold_at_least,
+            "hold_at_most": hold_at_most,
+            "raise_on_lost": raise_on_lost,
+            "on_unavailable": on_unavailable,
+        }
+        Options(function="once", template="", **choices)
+        return lambda function: wrap(function, self, key, raise_on_locked, return_on_locked, choices)
+
+    def lock(
+        self,
+        key: str,
+        *,
+        ttl: float | None = None,
+        wait: float = 0.0,
+        hold_at_least: float = 0.0,
+        hold_at_most: float | None = None,
+        raise_on_lost: bool = False,
+        on_unavailable: OnUnavailable | None = None,
+    ) -> Lock:
+        """Return the same lease as a context manager, for `with` and `async with`; *key* is literal.
+
+        Entering gives a Lease. It raises AlreadyLocked if the key is still held after *wait* seconds, and
+        BackendUnavailable if the store can't be asked, unless *on_unavailable* is "run".
+        """
+        options = Options(
+            function="lock",
+            template=key,
+            ttl=ttl,
+            hold_at_least=hold_at_least,
+            hold_at_most=hold_at_most,
+            raise_on_lost=raise_on_lost,
+            on_unavailable=on_unavailable,
+        )
+        return Lock(self, key, wait, options)
+
+
+def _url_of_environment() -> str:
+    url = os.environ.get("ONCE_URL")
+    if not url:
+        raise NotConfigured(
+            "once has no store yet. Set the environment's ONCE_URL, or call once_core.configure(url) at start, such as "
+            f'once_core.configure("sqlite:///once.db"). Installed: {plugins.installed()}'
+        )
+    plugins.find(url)
+    return url
+
+
+_default = Once()
+once = _default.once
+lock = _default.lock
+configure = _default.configure

@@ -1,0 +1,201 @@
+"""Renews all leases and tells the runs whose lease was lost.
+
+One thread per process, the keeper, only looks at the clock: it hands leases that are due to the renewing thread of their
+store, and tells each loss in time because it never waits for a store. A renewing thread that waits too long for an
+answer is left to itself and replaced, as nobody can interrupt it.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import TYPE_CHECKING, TypeAlias
+
+from .process import Pool, clock, start_daemon
+
+if TYPE_CHECKING:
+    from .lease import Lease
+    from .store import Store
+
+# Parts of the ttl. Renewals are a third apart, a failed one is repeated after a twelfth, one without an answer after a
+# quarter, in another thread if the first has been waiting for a fifth. So a store may be away for half the ttl. A lease
+# that is due within a twelfth goes along with one that is due now.
+RENEW = 3
+REPEAT = 12
+ASK_AGAIN = 4
+PATIENCE = 5
+
+BATCH = 500
+"""Leases in one question: a run that ends while it is under way waits for the answer."""
+
+PURGE_EVERY = 60.0
+PURGE_PATIENCE = 1.0
+LOOK_EVERY = 1.0
+"""Seconds: timers stand still while the machine is suspended, the lease's clock does not."""
+
+_Job: TypeAlias = Sequence["Lease"] | Callable[[], None]
+
+_log = logging.getLogger("once_core")
+
+
+class Keeper:
+    """Knows all leases that are held, and when to look at them next."""
+
+    def __init__(self) -> None:
+        self._leases: dict[str, Lease] = {}
+        self._renewers: dict[Store, Renewer] = {}
+        self._roused: threading.Event | None = None
+        self._starting = threading.Lock()
+        self._look_at = inf
+        self.news = Pool("once-news")
+
+    def watch(self, lease: Lease) -> None:
+        """Renew *lease* from now on."""
+        self._leases[lease.token] = lease
+        if lease.renew_at < self._look_at:
+            self.rouse()
+
+    def forget(self, lease: Lease) -> None:
+        """Let *lease* be."""
+        self._leases.pop(lease.token, None)
+
+    def knows(self, store: Store) -> bool:
+        """Whether a lease on *store* is still to be given back."""
+        return any(lease.store is store for lease in list(self._leases.values()))
+
+    def stop(self, store: Store) -> None:
+        """End the renewing thread of *store*."""
+        if renewer := self._renewers.pop(store, None):
+            renewer.stop()
+
+    def rouse(self) -> None:
+        """Let the keeper look now; its thread begins with the first lease."""
+        with self._starting:
+            if self._roused is None:
+                self._roused = threading.Event()
+                if not start_daemon(self._keep, "once-keeper"):
+                    self._roused = None
+                    return
+        self._roused.set()
+
+    def _keep(self) -> None:
+        roused = self._roused
+        assert roused is not None
+        while True:
+            roused.clear()
+            self._look_at = inf  # whoever comes while this thread looks must rouse it again
+            try:
+                self._look_at = self._look(clock())
+            except Exception:
+                self._look_at = clock() + LOOK_EVERY
+                self.news.submit(lambda: _log.exception("the keeper stumbled, and goes on"))
+            roused.wait(None if self._look_at == inf else min(max(self._look_at - clock(), 0.001), LOOK_EVERY))
+
+    def _look(self, now: float) -> float:
+        """Tell losses, hand out what is due; return when to look again."""
+        next_look = inf
+        due: dict[Store, list[Lease]] = {}
+        for lease in list(self._leases.values()):
+            if lease.deadline <= now:
+                lease.lose("expired")
+                self.forget(lease)
+                continue
+            if lease.renew_at <= now + lease.ttl / REPEAT:
+                due.setdefault(lease.store, []).append(lease)
+                lease.renew_at = now + lease.ttl / ASK_AGAIN  # unless the answer comes first
+            next_look = min(next_look, lease.renew_at, lease.deadline)
+            if lease.store.purge is not None and now >= lease.store.purge_at:
+                lease.store.purge_at = now + PURGE_EVERY
+                self._renewer(lease.store).hand(lease.store.purge)
+        for store, leases in due.items():
+            size = BATCH if store.renew_many is not None else 1
+            for start in range(0, len(leases), size):
+                self._renewer(store).hand(leases[start : start + size])
+        for renewer in list(self._renewers.values()):
+            renewer.replace_if_stuck(now)
+        return next_look
+
+    def _renewer(self, store: Store) -> Renewer:
+        return self._renewers.setdefault(store, Renewer(store))
+
+
+class Renewer:
+    """Asks one store to renew, question after question, in a thread of its own."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._worker: object = None
+        self._patience_ends = inf
+        self._complained = False
+
+    def hand(self, job: _Job) -> None:
+        """Do *job* - leases to renew, or a call - as soon as the jobs before it are done."""
+        self._jobs.put(job)
+        if self._worker is None:
+            self._start_worker()
+
+    def replace_if_stuck(self, now: float) -> None:
+        """Let a new thread go on with the jobs if the present one has waited too long for its answer."""
+        if now >= self._patience_ends:
+            self._patience_ends = inf
+            self._start_worker()
+
+    def stop(self) -> None:
+        """End the thread when it has done what it was handed."""
+        self._jobs.put(None)
+
+    def _start_worker(self) -> None:
+        worker = self._worker = object()
+        if not start_daemon(lambda: self._work(worker), f"once-renewer {self._store.name}"):
+            self._worker = None
+
+    def _work(self, worker: object) -> None:
+        while self._worker is worker and (job := self._jobs.get()) is not None:
+            try:
+                if callable(job):
+                    self._purge(job, worker)
+                else:
+                    self._renew(job, worker)
+                self._complained = False
+            except Exception as error:
+                self._complain(error)
+
+    def _renew(self, leases: Sequence[Lease], worker: object) -> None:
+        leases = [lease for lease in leases if lease.begin_renewal()]
+        if not leases:
+            return
+        sent = clock()
+        asked = [(lease.full_key, lease.token, lease.span(sent)) for lease in leases]
+        answers: Sequence[bool | None] = [None] * len(leases)
+        self._patience_ends = sent + min(lease.ttl for lease in leases) / PATIENCE
+        try:
+            answers = self._store.renew(asked)
+        finally:
+            self._answered(worker)
+            for lease, (_, _, span), answer in zip(leases, asked, answers, strict=True):
+                lease.end_renewal(sent, span, answer)
+            with self._store.renewed:
+                self._store.renewed.notify_all()
+
+    def _purge(self, purge: Callable[[], None], worker: object) -> None:
+        self._patience_ends = clock() + PURGE_PATIENCE
+        try:
+            purge()
+        finally:
+            self._answered(worker)
+
+    def _answered(self, worker: object) -> None:
+        if self._worker is worker:  # and has not been replaced meanwhile
+            self._patience_ends = inf
+
+    def _complain(self, error: Exception) -> None:
+        if not self._complained:  # once per outage, not for each of ten thousand leases
+            _log.warning("%s could not be asked by the renewing thread: %s", self._store.name, error)
+        self._complained = True
+
+
+keeper = Keeper()

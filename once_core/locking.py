@@ -1,0 +1,159 @@
+"""The lease as a context manager."""
+
+from __future__ import annotations
+
+import random
+import time
+from math import isfinite
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from . import plugins
+from .errors import AlreadyLocked, ConfigurationError, LeaseLost
+from .key import check_key
+from .lease import LOST, Lease, current_lease
+from .options import Options
+from .process import clock
+from .run import abegin, aend, arival, begin, end, rival, settle
+
+if TYPE_CHECKING:
+    from .backend import Holder
+    from .decorator import Once
+
+ASK_EVERY = 0.1
+"""Seconds between two questions of one who waits, give or take half, so that those who wait together spread out."""
+
+
+class Lock:
+    """A key to be held for a while. One object may be entered by many threads and tasks: each entry is its own lease."""
+
+    def __init__(self, once: Once, key: str, wait: float, options: Options) -> None:
+        if isinstance(wait, bool) or not isinstance(wait, int | float) or not isfinite(wait) or wait < 0:
+            raise ConfigurationError(f"lock: wait={wait!r} must be a number of seconds, 0 or more")
+        self.key = check_key(key, "lock")
+        self._once = once
+        self._wait = wait
+        self._options = options
+        self._entered: list[Lease] = []
+
+    def __enter__(self) -> Lease:
+        give_up = clock() + self._wait
+        while True:
+            lease = self._attempt()
+            try:
+                if begin(lease):
+                    self._entered.append(lease)
+                    return lease
+            except BaseException:
+                end(lease)
+                settle(lease)
+                raise
+            if (rest := self._rest(lease, give_up)) <= 0:
+                self._skip()
+                raise AlreadyLocked(self.key, rival(lease))
+            time.sleep(rest)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        lease = self._leave()
+        try:
+            end(lease)
+        except BaseException:
+            settle(lease)
+            raise
+        self._raise_if_lost(lease, error)
+
+    async def __aenter__(self) -> Lease:
+        import asyncio
+
+        give_up = clock() + self._wait
+        while True:
+            lease = self._attempt()
+            try:
+                if await abegin(lease):
+                    break
+            except BaseException as error:
+                await self._aend(lease, error)
+                raise
+            if (rest := self._rest(lease, give_up)) <= 0:
+                self._skip()
+                raise AlreadyLocked(self.key, await arival(lease))
+            await asyncio.sleep(rest)
+        self._entered.append(lease)
+        if self._options.raise_on_lost:
+            from .bridge import Canceller
+
+            Canceller(lease).__enter__()
+        return lease
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        lease = self._leave()
+        canceller = lease.canceller
+        try:
+            if canceller is not None:
+                canceller.__exit__(kind, error, traceback)
+        finally:
+            await self._aend(lease, error)
+        self._raise_if_lost(lease, error)
+
+    def is_locked(self) -> bool:
+        """Ask the store whether the key is held."""
+        return self.holder() is not None
+
+    def holder(self) -> Holder | None:
+        """Ask the store who holds the key."""
+        setting = self._once.open()
+        return setting.store.holder(setting.prefix + self.key)
+
+    def release(self) -> bool:
+        """Free the key, whoever holds it; return whether anybody did."""
+        setting = self._once.open()
+        return setting.store.free(setting.prefix + self.key)
+
+    async def ais_locked(self) -> bool:
+        """Ask the store whether the key is held."""
+        return await self.aholder() is not None
+
+    async def aholder(self) -> Holder | None:
+        """Ask the store who holds the key."""
+        setting = self._once.open()
+        return await setting.store.aholder(setting.prefix + self.key)
+
+    async def arelease(self) -> bool:
+        """Free the key, whoever holds it; return whether anybody did."""
+        setting = self._once.open()
+        return await setting.store.afree(setting.prefix + self.key)
+
+    def _attempt(self) -> Lease:
+        setting = self._once.setting or self._once.open()
+        return Lease(self.key, setting.prefix + self.key, self._options, setting)
+
+    def _rest(self, lease: Lease, give_up: float) -> float:
+        """Seconds until the key is to be asked for again; 0 if the waiting is over."""
+        if lease.unavailable is not None:
+            raise lease.unavailable
+        return min(give_up - clock(), ASK_EVERY * random.uniform(0.5, 1.5))
+
+    def _skip(self) -> None:
+        if plugins.observed:
+            plugins.tell("once_skipped", key=self.key, function=self._options.function, template=self._options.template)
+
+    def _leave(self) -> Lease:
+        # Two entries at once there are only on two stores, after a new configuration.
+        current = current_lease()
+        lease = current if current in self._entered else self._entered[-1]
+        assert lease is not None
+        self._entered.remove(lease)
+        return lease
+
+    async def _aend(self, lease: Lease, error: BaseException | None) -> None:
+        if isinstance(error, GeneratorExit):  # the coroutine is being closed: it must not await any more
+            settle(lease)
+        await aend(lease)
+
+    def _raise_if_lost(self, lease: Lease, error: BaseException | None) -> None:
+        if error is None and self._options.raise_on_lost and lease.state == LOST:
+            raise LeaseLost(self.key)

@@ -1,0 +1,192 @@
+"""Find plugins by their entry points, load the one that is asked for, refuse clashes, tell observers.
+
+pluggy validates what a plugin implements. Three things it lets pass are refused here: a second plugin of one name, a
+misspelt hook, and one broken plugin spoiling all others.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from . import hookspecs
+from .backend import Backend
+from .errors import BackendConflict, ConfigurationError, UnknownBackend
+
+BACKENDS = "once_core.backends"
+OBSERVERS = "once_core.observers"
+VERBS = ("acquire", "renew", "release", "holder")
+
+_PUBLISHED = {
+    "memory": "once-memory",
+    "sqlite": "once-sql",
+}  # fmt: skip
+
+_log = logging.getLogger("once_core")
+_manager = pluggy.PluginManager("once_core")
+_manager.add_hookspecs(hookspecs)
+_failed: dict[str, str] = {}
+_observers_loaded = False
+
+observed = False
+"""Whether any observer is there: runs that nobody watches pay one look at this and no more."""
+
+
+def find(url: str) -> EntryPoint:
+    """Return the entry point that serves *url*'s scheme; nothing is imported.
+
+    Raises UnknownBackend where there is none, BackendConflict where there are two.
+    """
+    scheme = scheme_of(url)
+    found = [entry for entry in entry_points(group=BACKENDS) if entry.name == scheme]
+    if not found:
+        raise _unknown(scheme)
+    _refuse_two(found, f"the URL scheme {scheme}://")
+    return found[0]
+
+
+def scheme_of(url: str) -> str:
+    """Return what stands before the first `+` or `:`; raise ConfigurationError if *url* is no URL."""
+    head, separator, _ = url.partition("://")
+    scheme = head.partition("+")[0]
+    if not separator or not scheme:
+        raise ConfigurationError(f"{hide_password(url)!r} is not a store's URL: write scheme://..., such as memory://")
+    return scheme
+
+
+def open_backend(url: str) -> Backend:
+    """Import the plugin that serves *url* and return its backend.
+
+    Raises ConfigurationError, naming the plugin and its distribution, for a plugin that can't be used.
+    """
+    entry = find(url)
+    plugin = _import(entry)
+    _register(plugin, _origin(entry))
+    offers = [impl for impl in _manager.hook.once_offer_backends.get_hookimpls() if impl.plugin is plugin]
+    factories = offers[0].function() if offers else {}
+    if entry.name not in factories:
+        raise ConfigurationError(
+            f"{_origin(entry)} has an entry point for {entry.name}:// but does not offer it: "
+            f"let its once_offer_backends() return {{{entry.name!r}: factory}}"
+        )
+    backend = factories[entry.name](url)
+    check_verbs(backend, f"the backend that {_origin(entry)} made for {hide_password(url)}")
+    return backend
+
+
+def check_verbs(backend: object, what: str) -> None:
+    """Raise ConfigurationError if *backend* lacks one of the four verbs."""
+    missing = [verb for verb in VERBS if not callable(getattr(backend, verb, None))]
+    if missing or isinstance(backend, type):
+        wrong = f"lacks {' and '.join(missing)}" if missing else "is a class: pass an object of it"
+        raise ConfigurationError(f"{what} {wrong}; a backend has {', '.join(VERBS)} (see once_core.Backend)")
+
+
+def load_observers() -> None:
+    """Import all observers, the first time it is called. One that can't be imported is logged and left out."""
+    global _observers_loaded
+    if _observers_loaded:
+        return
+    found = sorted(entry_points(group=OBSERVERS), key=lambda entry: entry.name)
+    for name in {entry.name for entry in found}:
+        _refuse_two([entry for entry in found if entry.name == name], f"the observer name {name!r}")
+    for entry in found:
+        try:
+            plugin = _import(entry)
+        except UnknownBackend as error:
+            _log.warning("%s", error)
+        else:
+            observe(plugin, _origin(entry))
+    _observers_loaded = True
+
+
+def observe(plugin: object, origin: str = "") -> None:
+    """Let *plugin*, a module or an object, observe runs from now on. Raises ConfigurationError for a misspelt hook."""
+    global observed
+    _register(plugin, origin or repr(plugin))
+    observed = True
+
+
+def stop_observing(plugin: object) -> None:
+    """Undo `observe`."""
+    if _manager.is_registered(plugin):
+        _manager.unregister(plugin)
+
+
+def tell(hook: str, **about: Any) -> None:
+    """Call each implementation of *hook*; what one raises is logged and harms neither the run nor the others."""
+    for impl in reversed(getattr(_manager.hook, hook).get_hookimpls()):
+        try:
+            impl.function(*[about[name] for name in impl.argnames])
+        except Exception:
+            _log.warning("observer %s failed in %s", impl.plugin_name, hook, exc_info=True)
+
+
+def hide_password(url: str) -> str:
+    """Return *url* with its password, if any, replaced by ***."""
+    scheme, separator, rest = url.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    return f"{scheme}{separator}{user}{colon}***{at}{place}" if colon and at else url
+
+
+def _import(entry: EntryPoint) -> object:
+    try:
+        plugin: object = entry.load()
+    except Exception as error:
+        _failed[entry.name] = f"{type(error).__name__}: {error}"
+        raise UnknownBackend(
+            f"{_origin(entry)} could not be imported: {_failed[entry.name]}. Install what it lacks, or uninstall it"
+        ) from error
+    _failed.pop(entry.name, None)
+    return plugin
+
+
+def _register(plugin: object, origin: str) -> None:
+    if _manager.is_registered(plugin):  # one module may serve several schemes, and observe as well
+        return
+    name = plugin.__name__ if isinstance(plugin, ModuleType) else f"{type(plugin).__qualname__}-{id(plugin)}"
+    try:
+        _manager.register(plugin, name)
+        _manager.check_pending()
+    except (pluggy.PluginValidationError, ValueError) as error:
+        if _manager.is_registered(plugin):
+            _manager.unregister(plugin)
+        hooks = ", ".join(hook for hook, _ in inspect.getmembers(hookspecs, inspect.isfunction))
+        raise ConfigurationError(f"{origin} does not fit the hooks of once: {error}. The hooks are {hooks}") from error
+
+
+def _refuse_two(entries: list[EntryPoint], what: str) -> None:
+    if len(entries) > 1:
+        both = " and ".join(_origin(entry) for entry in entries)
+        raise BackendConflict(f"{both} both claim {what}: uninstall one of them")
+
+
+def _origin(entry: EntryPoint) -> str:
+    distribution = f" of {entry.dist.name} {entry.dist.version}" if entry.dist else ""
+    return f"plugin {entry.value!r}{distribution}"
+
+
+def _unknown(scheme: str) -> UnknownBackend:
+    message = f"no installed plugin serves {scheme}://. Installed: {installed()}."
+    if _failed:
+        message += f" Could not be imported: {'; '.join(f'{name} ({why})' for name, why in _failed.items())}."
+    return UnknownBackend(f"{message} {install_hint(scheme)}")
+
+
+def installed() -> str:
+    """Return the schemes that can be used, for a message."""
+    return ", ".join(sorted({f"{entry.name}://" for entry in entry_points(group=BACKENDS)})) or "none"
+
+
+def install_hint(scheme: str) -> str:
+    """Return what to type to get *scheme*."""
+    if scheme in _PUBLISHED:
+        return f"Type: pip install {_PUBLISHED[scheme]}"
+    known = ", ".join(f"{name} ({distribution})" for name, distribution in _PUBLISHED.items())
+    return f"Check the spelling, or pip install the plugin that serves it; those of once are {known}"

@@ -1,0 +1,103 @@
+"""What belongs to one process: its clock, its tokens, its background threads - and what a fork makes anew."""
+
+from __future__ import annotations
+
+import os
+import queue
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+from secrets import token_hex
+
+_clock_id = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+def clock() -> float:
+    """Seconds that only this process may compare: monotonic, and counting suspend where the system has such a clock."""
+    return time.monotonic() if _clock_id is None else time.clock_gettime(_clock_id)
+
+
+class Identity:
+    """Makes the tokens of this process: `host:pid:started:random`, each of them once."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._head = f"{socket.gethostname().replace(':', '-')}:{self.pid}:"
+        self._tail = f":{token_hex(6)}"
+        self._count = count()
+
+    def new_token(self) -> str:
+        """Return a new token; the wall clock in it is for display only."""
+        return f"{self._head}{time.time_ns() // 1_000_000}{self._tail}{next(self._count):x}"
+
+
+identity = Identity()
+
+
+def start_daemon(target: Callable[[], None], name: str) -> bool:
+    """Start a daemon thread; return False where none can be started any more.
+
+    While the interpreter finalizes, `Thread.start()` waits for ever (3.11) or raises RuntimeError (3.12).
+    """
+    if sys.is_finalizing():
+        return False
+    try:
+        threading.Thread(target=target, name=name, daemon=True).start()
+    except RuntimeError:
+        return False
+    return True
+
+
+class Pool:
+    """A few daemon threads, started on demand, for what must not wait and must not be dropped.
+
+    `concurrent.futures` is of no use here: a cancelled waiter takes its queued job away with it, and its threads end
+    before the program's own exit handlers run.
+    """
+
+    def __init__(self, name: str, size: int = 8) -> None:
+        self._name = name
+        self._size = size
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._changed = threading.Condition()
+        self._threads = 0
+        self._pending = 0
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Run *job*, which must not raise, in one of the threads; at once where no thread can be had."""
+        with self._changed:
+            self._pending += 1
+            if self._threads < min(self._pending, self._size) and start_daemon(self._work, self._name):
+                self._threads += 1
+            served = self._threads > 0
+        if served:
+            self._jobs.put(job)
+        else:
+            self._run(job)
+
+    def drain(self, timeout: float) -> bool:
+        """Wait up to *timeout* seconds until nothing is pending; return whether that came."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._pending == 0, timeout)
+
+    def close(self) -> None:
+        """Let the threads end once the queue is empty; a later job starts new ones."""
+        with self._changed:
+            for _ in range(self._threads):
+                self._jobs.put(None)
+            self._threads = 0
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._run(job)
+
+    def _run(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        finally:
+            with self._changed:
+                self._pending -= 1
+                self._changed.notify_all()

@@ -1,0 +1,205 @@
+"""One run: ask the store for the lease, and give it back. Each step stands twice, for `def` and for `async def`.
+
+The twins differ in who waits for the store and in nothing else: what an answer means is the lease's to decide.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from functools import partial
+
+from .backend import Holder
+from .errors import BackendUnavailable, ConfigurationError, OnceError
+from .lease import ASKING, ENDING, HELD, LOST, Lease
+from .process import clock
+
+ATTEMPTS = 3
+"""How often to ask because the grant arrived after its own ttl."""
+
+_log = logging.getLogger("once_core")
+
+
+def begin(lease: Lease) -> bool:
+    """Take the lease; return whether the body may run. Raises what `on_unavailable` asks for."""
+    return lease.claim() and _acquire(lease) and lease.enter()
+
+
+async def abegin(lease: Lease) -> bool:
+    """Take the lease from a coroutine."""
+    if not lease.claim():
+        return False
+    store = lease.store
+    if store.never_blocks:
+        acquired = _acquire(lease)
+    elif store.aio is None:
+        acquired = await store.in_thread(partial(_acquire, lease))
+    else:
+        acquired = await _aacquire(lease)
+    return acquired and lease.enter()
+
+
+def end(lease: Lease) -> None:
+    """Give the lease back, if there is one. The store's failure is logged, not raised."""
+    if _leave(lease):
+        _finish(lease)
+
+
+async def aend(lease: Lease) -> None:
+    """Give the lease back from a coroutine."""
+    if _leave(lease):
+        store = lease.store
+        if store.never_blocks:
+            _finish(lease)
+        elif store.aio is None:
+            await store.in_thread(partial(_finish, lease))
+        else:
+            await _afinish(lease)
+
+
+def settle(lease: Lease) -> None:
+    """Give back in the background what `end` could not: a signal interrupted it, or no await is allowed."""
+    if (lease.state in (ASKING, HELD) and _leave(lease)) or lease.state == ENDING:
+        lease.store.in_background(partial(_finish, lease))
+
+
+def rival(lease: Lease) -> Holder | None:
+    """Return who holds the key of a lease that was refused, where that can be known."""
+    runner = lease.store.running.get(lease.full_key)
+    if runner is not None:
+        return runner.as_holder()
+    if lease.unavailable is None:
+        with suppress(OnceError):
+            return lease.store.holder(lease.full_key)
+    return None
+
+
+async def arival(lease: Lease) -> Holder | None:
+    """Return it to a coroutine."""
+    runner = lease.store.running.get(lease.full_key)
+    if runner is not None:
+        return runner.as_holder()
+    if lease.unavailable is None:
+        with suppress(OnceError):
+            return await lease.store.aholder(lease.full_key)
+    return None
+
+
+def _acquire(lease: Lease) -> bool:
+    try:
+        backend = lease.store.backend or lease.store.open()
+        for _ in range(ATTEMPTS):
+            sent = clock()
+            if lease.decide(backend.acquire(lease.full_key, lease.token, lease.first_span()), sent):
+                return lease.state == HELD
+            backend.release(lease.full_key, lease.token)
+            if lease.state != ASKING:
+                return False
+    except ConfigurationError:
+        lease.move("refused")
+        raise
+    except Exception as error:
+        return _unavailable(lease, error)
+    return _unavailable(lease, _too_slow(lease))
+
+
+async def _aacquire(lease: Lease) -> bool:
+    backend = lease.store.aio
+    assert backend is not None
+    try:
+        for _ in range(ATTEMPTS):
+            sent = clock()
+            if lease.decide(await backend.acquire(lease.full_key, lease.token, lease.first_span()), sent):
+                return lease.state == HELD
+            await backend.release(lease.full_key, lease.token)
+    except ConfigurationError:
+        lease.move("refused")
+        raise
+    except Exception as error:
+        return _unavailable(lease, error)
+    return _unavailable(lease, _too_slow(lease))
+
+
+def _too_slow(lease: Lease) -> BackendUnavailable:
+    return BackendUnavailable(
+        f"{lease.store.name} took longer than the ttl of {lease.ttl} s to grant {lease.key!r}: choose a longer ttl"
+    )
+
+
+def _unavailable(lease: Lease, error: Exception) -> bool:
+    """Do what the user chose for a store that can't be asked; return whether to run all the same."""
+    known = error if isinstance(error, BackendUnavailable) else lease.store.failure(error)
+    lease.unavailable = known
+    lease.move("refused")
+    if lease.store.backend is not None:  # the key may have been granted, and the answer lost
+        lease.store.in_background(partial(_give_back_quietly, lease))
+    policy = lease.options.on_unavailable or lease.on_unavailable
+    if policy == "raise":
+        raise known from known.__cause__ or (error if error is not known else None)
+    if policy == "run":
+        _log.warning("%s runs unguarded on %r: %s", lease.function, lease.key, known)
+    return policy == "run"
+
+
+def _leave(lease: Lease) -> bool:
+    """Leave the run; return whether the lease is to be given back here and now."""
+    was_asking = lease.state == ASKING
+    if lease.leave():
+        if not was_asking:
+            return True
+        lease.store.in_background(partial(_finish, lease))
+    elif lease.state == LOST:
+        # A store that was only late still has the lease; one that is away must not keep LeaseLost waiting.
+        lease.store.in_background(partial(_give_back_quietly, lease))
+    return False
+
+
+def _finish(lease: Lease) -> None:
+    answer = None
+    try:
+        if lease.is_renewing:
+            lease.await_renewal()
+        answer = _give_back(lease)
+    except Exception as error:
+        _not_told(lease, error)
+    lease.told(answer)
+
+
+async def _afinish(lease: Lease) -> None:
+    answer = None
+    try:
+        if lease.is_renewing:
+            await lease.store.in_thread(lease.await_renewal)
+        answer = await _agive_back(lease)
+    except Exception as error:
+        _not_told(lease, error)
+    except BaseException:  # cancelled or closed in the middle: a thread does it again, as the loop may be closing
+        lease.store.in_background(partial(_finish, lease))
+        raise
+    lease.told(answer)
+
+
+def _give_back(lease: Lease) -> bool:
+    backend = lease.store.backend or lease.store.open()
+    if rest := lease.keep_for():
+        return backend.renew(lease.full_key, lease.token, rest)
+    return backend.release(lease.full_key, lease.token)
+
+
+async def _agive_back(lease: Lease) -> bool:
+    backend = lease.store.aio
+    assert backend is not None
+    if rest := lease.keep_for():
+        return await backend.renew(lease.full_key, lease.token, rest)
+    return await backend.release(lease.full_key, lease.token)
+
+
+def _give_back_quietly(lease: Lease) -> None:
+    try:
+        _give_back(lease)
+    except Exception as error:
+        _log.debug("the lease on %r could not be given back: %s", lease.key, error)
+
+
+def _not_told(lease: Lease, error: Exception) -> None:
+    _log.warning("the lease on %r could not be given back and ends within its ttl: %s", lease.key, error)

@@ -1,0 +1,47 @@
+"""All rules in one class, and the guard that none of them was replaced in silence."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from ..backend import Backend
+from .ability_rules import AbilityRules
+from .clock_rules import ClockRules
+from .fence_rules import FenceRules
+from .key_rules import KeyRules
+from .lease_rules import LeaseRules
+from .process_rules import ProcessRules
+from .race_rules import RaceRules
+
+
+class BackendConformance(LeaseRules, FenceRules, KeyRules, RaceRules, ClockRules, ProcessRules, AbilityRules):
+    """Proves that a backend keeps the nine rules of `once_core/backend.py`.
+
+    Inherit it and supply a fixture `backend`. The class attributes of `Basis` tell the kit what the store is like:
+    `min_ttl`, `expiry_slack`, `process_local`, `has_aio` and some more; override `restart` and `unreachable` where the store
+    can be restarted or be away.
+    """
+
+    def test_the_aio_of_the_backend_is_tested(self, backend: Backend) -> None:
+        if (getattr(backend, "aio", None) is not None) is not self.has_aio:
+            has = "has no `aio`" if self.has_aio else "has `aio`, which is not tested"
+            pytest.fail(f"the backend {has}: set has_aio = {not self.has_aio} on {type(self).__name__}")
+
+    def test_no_test_of_the_kit_is_overridden(self) -> None:
+        replaced = {
+            name
+            for name in dir(BackendConformance)
+            if name.startswith("test_") or name in ("ask", "ask_directly", "watch", "pytest_generate_tests")
+            if inspect.getattr_static(type(self), name) is not inspect.getattr_static(BackendConformance, name)
+        }
+
+        for name in sorted(replaced):
+            if not self.overridden.get(name, "").strip():
+                pytest.fail(
+                    f"{type(self).__name__} overrides {name}: the rule is no longer tested. Remove the override, or "
+                    f'tell the reason in the class attribute: overridden = {{"{name}": "why"}}'
+                )
+        for name in sorted(set(self.overridden) - replaced):
+            pytest.fail(f"{type(self).__name__}.overridden names {name}, which it does not override: remove the entry")

@@ -1,0 +1,216 @@
+"""Wrap a function: render the key, then run or skip - and look like the function all the while.
+
+The wrapped function is a real one with a signature of its own: Celery checks the arguments of `.delay()` by
+`__signature__` and does not follow `__wrapped__`; taskiq injects by it, and needs its annotations evaluated.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import plugins
+from .errors import AlreadyLocked, LeaseLost
+from .key import Key, key_function
+from .lease import LOST, Lease
+from .options import Options
+from .run import abegin, aend, arival, begin, end, rival, settle
+
+if TYPE_CHECKING:
+    from .backend import Holder
+    from .decorator import Once
+
+
+class Guard:
+    """One decorated function: how its keys are made, and what a call does."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        once: Once,
+        key_of: Callable[..., str],
+        options: Options,
+        raise_on_locked: bool,
+        return_on_locked: Any,
+    ) -> None:
+        self.function = function
+        self.once = once
+        self.key_of = key_of
+        self.options = options
+        self.raise_on_locked = raise_on_locked
+        self.return_on_locked = return_on_locked
+
+    def plain_function(self) -> Any:
+        """Return what stands in for a plain function."""
+        function, once, key_of, options = self.function, self.once, self.key_of, self.options
+
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            key = key_of(*args, **kwargs)
+            setting = once.setting or once.open()
+            full_key = setting.prefix + key
+            runner = setting.store.running.get(full_key)
+            if runner is not None:  # no round trip, and no lease, for a skip that is known here
+                return self.skip(key, runner.as_holder)
+            lease = Lease(key, full_key, options, setting)
+            try:
+                try:
+                    if not begin(lease):
+                        return self.skip(key, lambda: rival(lease))
+                    result = function(*args, **kwargs)
+                    if hasattr(type(result), "__await__"):
+                        self._refuse_awaitable(result)
+                finally:
+                    end(lease)
+            except BaseException:
+                settle(lease)
+                raise
+            if options.raise_on_lost and lease.state == LOST:
+                raise LeaseLost(key)
+            return result
+
+        return guarded
+
+    def coroutine_function(self) -> Any:
+        """Return what stands in for a coroutine function."""
+        function, once, key_of, options = self.function, self.once, self.key_of, self.options
+
+        async def guarded(*args: Any, **kwargs: Any) -> Any:
+            key = key_of(*args, **kwargs)
+            setting = once.setting or once.open()
+            full_key = setting.prefix + key
+            runner = setting.store.running.get(full_key)
+            if runner is not None:
+                return self.skip(key, runner.as_holder)
+            lease = Lease(key, full_key, options, setting)
+            try:
+                if not await abegin(lease):
+                    holder = await arival(lease) if self.raise_on_locked else None
+                    return self.skip(key, lambda: holder)
+                if options.raise_on_lost:
+                    result = await self._until_lost(lease, function(*args, **kwargs))
+                else:
+                    result = await function(*args, **kwargs)
+            except GeneratorExit:  # the coroutine is being closed: it must not await any more
+                settle(lease)
+                raise
+            finally:
+                await aend(lease)
+            if options.raise_on_lost and lease.state == LOST:
+                raise LeaseLost(key)
+            return result
+
+        return guarded
+
+    def skip(self, key: str, holder: Callable[[], Holder | None]) -> Any:
+        """Do what a call does that finds its key held."""
+        if plugins.observed:
+            plugins.tell("once_skipped", key=key, function=self.options.function, template=self.options.template)
+        if self.raise_on_locked:
+            raise AlreadyLocked(key, holder())
+        return self.return_on_locked
+
+    def is_locked(self, *args: Any, **kwargs: Any) -> bool:
+        return self.holder(*args, **kwargs) is not None
+
+    def holder(self, *args: Any, **kwargs: Any) -> Holder | None:
+        setting = self.once.open()
+        return setting.store.holder(setting.prefix + self.key_of(*args, **kwargs))
+
+    def release(self, *args: Any, **kwargs: Any) -> bool:
+        setting = self.once.open()
+        return setting.store.free(setting.prefix + self.key_of(*args, **kwargs))
+
+    async def ais_locked(self, *args: Any, **kwargs: Any) -> bool:
+        return await self.aholder(*args, **kwargs) is not None
+
+    async def aholder(self, *args: Any, **kwargs: Any) -> Holder | None:
+        setting = self.once.open()
+        return await setting.store.aholder(setting.prefix + self.key_of(*args, **kwargs))
+
+    async def arelease(self, *args: Any, **kwargs: Any) -> bool:
+        setting = self.once.open()
+        return await setting.store.afree(setting.prefix + self.key_of(*args, **kwargs))
+
+    async def _until_lost(self, lease: Lease, body: Any) -> Any:
+        from .bridge import Canceller  # asyncio is for those who have a loop
+
+        with Canceller(lease):
+            return await body
+
+    def _refuse_awaitable(self, result: Any) -> None:
+        if inspect.iscoroutine(result):
+            result.close()
+        raise TypeError(
+            f"{self.options.function} is a plain function that returned an awaitable, {result!r}: its lease would end "
+            "before its work began. Make it an async def"
+        )
+
+
+def wrap(
+    function: Any, once: Once, key: Key, raise_on_locked: bool, return_on_locked: Any, choices: dict[str, Any]
+) -> Any:
+    """Return *function* guarded by a lease. Raises TypeError or ConfigurationError for what can't be guarded."""
+    if isinstance(function, staticmethod | classmethod):
+        inner = wrap(function.__func__, once, key, raise_on_locked, return_on_locked, choices)
+        return type(function)(inner)
+    target = _target(function)
+    name = getattr(target, "__qualname__", type(target).__qualname__)
+    module = getattr(target, "__module__", None) or type(target).__module__
+    signature = _signature(function, target)
+    key_of = key_function(key, name, signature)
+    template = key if isinstance(key, str) else getattr(key, "__qualname__", type(key).__qualname__)
+    options = Options(function=f"{module}.{name}", template=template, **choices)
+    guard = Guard(function, once, key_of, options, raise_on_locked, return_on_locked)
+    if inspect.iscoroutinefunction(target):
+        guarded = guard.coroutine_function()
+        asking = guard.ais_locked, guard.aholder, guard.arelease
+    else:
+        guarded = guard.plain_function()
+        asking = guard.is_locked, guard.holder, guard.release
+    functools.update_wrapper(guarded, target)
+    guarded.__wrapped__ = function
+    guarded.__name__, guarded.__qualname__, guarded.__module__ = name.rpartition(".")[2], name, module
+    if signature is not None:
+        guarded.__signature__ = signature
+    guarded.is_locked, guarded.holder, guarded.release = asking
+    guarded.key_for = key_of
+    return guarded
+
+
+def _target(function: Any) -> Any:
+    """Return the function that will run: what a partial or a callable object stands for. Refuse what can't be run."""
+    target = function
+    while isinstance(target, functools.partial):
+        target = target.func
+    if not callable(target) or isinstance(target, type):
+        raise TypeError(f"once guards functions, not {target!r}: write @once(key=...) above a def")
+    if not inspect.isroutine(target):
+        target = target.__call__
+    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
+        raise TypeError(
+            f"{target.__qualname__} is a generator function: calling it only makes the generator, so its lease would end "
+            "before its work began. Guard the function that runs through the generator"
+        )
+    return target
+
+
+def _signature(function: Any, target: Any) -> inspect.Signature | None:
+    """Return the signature with those annotations evaluated that can be; None where there is no signature."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+    namespace = getattr(inspect.unwrap(target), "__globals__", {})
+
+    def evaluated(annotation: Any) -> Any:
+        if isinstance(annotation, str):
+            try:
+                return eval(annotation, namespace)
+            except Exception:  # a name that only type checkers know stays a text
+                return annotation
+        return annotation
+
+    parameters = [p.replace(annotation=evaluated(p.annotation)) for p in signature.parameters.values()]
+    return signature.replace(parameters=parameters, return_annotation=evaluated(signature.return_annotation))
