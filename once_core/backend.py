@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from typing import Protocol, TypeAlias
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would double what a grant costs
 class Grant:
     """The store's yes. *fence* grows with each grant of a key; None where the store can't promise that."""
 

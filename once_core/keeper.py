@@ -58,6 +58,11 @@ class Keeper:
         if lease.renew_at < self._look_at:
             self.rouse()
 
+    def look_by(self, moment: float) -> None:
+        """Look at the leases at that moment at the latest."""
+        if moment < self._look_at:
+            self.rouse()
+
     def forget(self, lease: Lease) -> None:
         """Let *lease* be."""
         self._leases.pop(lease.token, None)
@@ -169,7 +174,7 @@ class Renewer:
         if not leases:
             return
         sent = clock()
-        asked = [(lease.full_key, lease.token, lease.span(sent)) for lease in leases]
+        asked = [(lease.full_key, lease.token, lease.span_of_renewal()) for lease in leases]
         answers: Sequence[bool | None] = [None] * len(leases)
         self._patience_ends = sent + min(lease.ttl for lease in leases) / PATIENCE
         try:

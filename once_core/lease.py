@@ -1,7 +1,7 @@
-"""Take, hold, give back: the lease, for one attempt to run.
+"""The lease of one attempt to run: a state machine, and `MOVES` is all of it.
 
-It is a state machine, and `MOVES` is all of it. The run, the keeper, a renewing thread and a cancellation race for the
-next move of a lease; under its lock one of them makes it, and the others see what has become of it.
+The run, the keeper, a renewing thread and a cancellation race for the next move. Under the lease's lock one of them
+makes it; the others see what has become of it. Nothing in here waits for a store.
 """
 
 from __future__ import annotations
@@ -51,36 +51,33 @@ def current_lease() -> Lease | None:
 class Lease:
     """The store's promise to one run: *key* is *token*'s for *ttl* seconds from the last renewal.
 
-    *fence* is an integer that grows with each grant of the key, or None where the store has none; *function* and
+    *fence* is an integer that grows with each grant of the key, or None where the store has none. *function* and
     *template* name what runs.
     """
 
-    __slots__ = (
-        "__weakref__", "_announced", "_ends_by", "_keep_until", "_lock", "_pid", "_previous", "_renewals", "canceller",
-        "deadline", "fence", "full_key", "key", "on_unavailable", "options", "renew_at", "state", "store", "token", "ttl", "unavailable",
-    )  # fmt: skip
+    # Defaults live here: most runs never change them, and each assignment costs every run.
+    fence: int | None = None
+    state = ASKING
+    deadline = 0.0
+    renew_at = inf
+    keep_until = 0.0
+    ends_by = inf
+    renewals = 0
+    unavailable: BackendUnavailable | None = None
+    canceller: Canceller | None = None
+    _announced = False
 
     def __init__(self, key: str, full_key: str, options: Options, setting: Setting) -> None:
         self.key = key
         self.full_key = full_key
         self.token = identity.new_token()
-        self.fence: int | None = None
         self.ttl = options.ttl or setting.ttl
-        self.store = setting.store
-        self.state = ASKING
-        self.deadline = 0.0
-        self.renew_at = inf
+        self.span = self.ttl if options.hold_at_most is None else min(self.ttl, options.hold_at_most)
         self.options = options
-        self.on_unavailable = setting.on_unavailable
-        self.unavailable: BackendUnavailable | None = None
-        self.canceller: Canceller | None = None
+        self.setting = setting
+        self.store = setting.store
         self._pid = identity.pid
         self._lock = threading.Lock()
-        self._renewals = 0
-        self._announced = False
-        self._keep_until = 0.0
-        self._ends_by = inf
-        self._previous: Lease | None = None
 
     @property
     def function(self) -> str:
@@ -100,10 +97,6 @@ class Lease:
         """Whether the lease ended while its run was still going."""
         return self.state == LOST or (self.state == HELD and self.deadline <= clock())
 
-    @property
-    def is_renewing(self) -> bool:
-        return self._renewals > 0
-
     def raise_if_lost(self) -> None:
         """Raise LeaseLost if the lease was lost: a good thing to call before writing something."""
         if self.lost:
@@ -112,7 +105,7 @@ class Lease:
     def __repr__(self) -> str:
         return f"<Lease {self.key!r} {self.state} token={self.token} fence={self.fence}>"
 
-    # The run's side; `run.py` asks the store, and brings its answers here.
+    # For the run.
 
     def claim(self) -> bool:
         """Enter the key in the register of this process; return False if it runs here already."""
@@ -120,6 +113,31 @@ class Lease:
             return True
         self.move("refused")
         return False
+
+    def decide(self, grant: Grant | None, sent: float) -> bool:
+        """Take the answer to a question sent at *sent*; return False if it is a grant that has to be given back."""
+        if grant is None:
+            self.move("refused")
+            return True
+        if not isinstance(grant, Grant):
+            raise TypeError(f"acquire() returned {grant!r} instead of a Grant or None")
+        deadline = sent + self.span
+        if deadline <= clock():  # the process was paused, or the store slow: it is over already
+            return False
+        options = self.options
+        with self._lock:
+            if self.state != ASKING:  # the caller left meanwhile
+                return False
+            self.state = MOVES[ASKING, "granted"]
+            self.fence = grant.fence
+            self.deadline = deadline
+            self.renew_at = sent + self.ttl / RENEW
+            if options.hold_at_least:
+                self.keep_until = sent + options.hold_at_least
+            if options.hold_at_most is not None:
+                self.ends_by = sent + options.hold_at_most
+        keeper.watch(self)
+        return True
 
     def enter(self) -> bool:
         """Become the current lease of this context, and let the observers know."""
@@ -132,58 +150,29 @@ class Lease:
                 plugins.tell("once_acquired", lease=self)
         return True
 
-    def first_span(self) -> float:
-        """Seconds to ask for at first."""
-        at_most = self.options.hold_at_most
-        return self.ttl if at_most is None else min(self.ttl, at_most)
-
-    def decide(self, grant: Grant | None, sent: float) -> bool:
-        """Take the answer to a question sent at *sent*; return False if it is a grant that has to be given back."""
-        if grant is None:
-            self.move("refused")
-            return True
-        if not isinstance(grant, Grant):
-            raise TypeError(f"acquire() returned {grant!r} instead of a Grant or None")
-        deadline = sent + self.first_span()
-        if deadline <= clock():  # the process was paused, or the store slow: it is over already
-            return False
-        options = self.options
-        with self._lock:
-            if not self._step("granted"):  # the caller left meanwhile
-                return False
-            self.fence = grant.fence
-            self.deadline = deadline
-            self.renew_at = sent + self.ttl / RENEW
-            if options.hold_at_least:
-                self._keep_until = sent + options.hold_at_least
-            if options.hold_at_most is not None:
-                self._ends_by = sent + options.hold_at_most
-        keeper.watch(self)
-        return True
-
-    def leave(self) -> bool:
-        """Note that the body is over; return whether the lease is to be given back, which nobody else does then."""
+    def leave(self) -> str:
+        """Note that the body is over; return the state it was left in: a held lease is now the caller's to give back."""
         if _current.get() is self:
             _current.set(self._previous)
         if self._pid != identity.pid:  # forked inside the body: the lease is the parent's
-            return False
-        if self.store.running.get(self.full_key) is self:
-            del self.store.running[self.full_key]
-        if self.state == HELD and self.deadline <= clock():
+            return ENDED
+        running = self.store.running
+        if running.get(self.full_key) is self:
+            del running[self.full_key]
+        if self.deadline <= clock():
             self.lose("expired")
-        return self.move("left")
-
-    def keep_for(self) -> float:
-        """Seconds for which `hold_at_least` still keeps the key; 0 if it is to be freed."""
-        return max(0.0, self._keep_until - clock()) if self._keep_until else 0.0
+        with self._lock:
+            left = self.state
+            self.state = MOVES.get((left, "left"), left)
+            return left
 
     def told(self, answer: bool | None) -> None:
         """Take the store's answer to the giving back; None if there was none."""
-        keeper.forget(self)
         if answer is False and self.deadline:  # it was granted once
             self.lose("denied")
         elif self.move("told") and self._announced:
             plugins.tell("once_released", lease=self)
+        keeper.forget(self)
         if not self.store.users:
             self.store.close_if_idle()
 
@@ -194,26 +183,26 @@ class Lease:
         One that hangs is not waited for: should it arrive after all, it costs the ttl.
         """
         with self.store.renewed:
-            self.store.renewed.wait_for(lambda: not self.is_renewing, self.ttl / ASK_AGAIN)
+            self.store.renewed.wait_for(lambda: not self.renewals, self.ttl / ASK_AGAIN)
 
-    # The keeper's side.
+    # For the keeper.
 
-    def span(self, sent: float) -> float:
-        """Seconds to ask for in a renewal that is sent now."""
-        return min(self.ttl, self._ends_by - sent)
+    def span_of_renewal(self) -> float:
+        """Seconds to ask for now: the ttl, or what `hold_at_most` leaves of it."""
+        return min(self.ttl, self.ends_by - clock())
 
     def begin_renewal(self) -> bool:
         """Note that a renewal is under way; return False if there is nothing to renew any more."""
         with self._lock:
-            if self.state != HELD or self._ends_by <= clock():
+            if self.state != HELD or self.ends_by <= clock():
                 return False
-            self._renewals += 1
+            self.renewals += 1
             return True
 
     def end_renewal(self, sent: float, span: float, answer: bool | None) -> None:
         """Take the answer to a renewal: yes, no, or None for "don't know"."""
         with self._lock:
-            self._renewals -= 1
+            self.renewals -= 1
             if answer:
                 self.deadline = max(self.deadline, sent + span)
                 self.renew_at = inf if span < self.ttl else sent + self.ttl / RENEW
@@ -222,10 +211,10 @@ class Lease:
         if answer is False:
             self.lose("denied")
         elif answer is None:
-            keeper.watch(self)
+            keeper.look_by(self.renew_at)
 
     def lose(self, event: str) -> None:
-        """Let the run know that its lease is over; whoever wants to wait for something does so elsewhere."""
+        """Let the run know that its lease is over. What may take long is done elsewhere."""
         if not self.move(event):
             return
         keeper.forget(self)
@@ -241,14 +230,11 @@ class Lease:
     def move(self, event: str) -> bool:
         """Make the move that the table allows; return False where it allows none, as somebody else was first."""
         with self._lock:
-            return self._step(event)
-
-    def _step(self, event: str) -> bool:
-        state = MOVES.get((self.state, event))
-        if state is None:
-            return False
-        self.state = state
-        return True
+            state = MOVES.get((self.state, event))
+            if state is None:
+                return False
+            self.state = state
+            return True
 
     def as_holder(self) -> Holder:
         """Return what a store would tell of this lease."""

@@ -9,15 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from secrets import token_hex
 
-_clock_id = getattr(time, "CLOCK_BOOTTIME", None)
-
-
-def clock() -> float:
-    """Seconds that only this process may compare: monotonic, and counting suspend where the system has such a clock."""
-    return time.monotonic() if _clock_id is None else time.clock_gettime(_clock_id)
+# Seconds that only this process may compare: monotonic, and counting suspend where the system has such a clock.
+clock: Callable[[], float] = time.monotonic
+if hasattr(time, "CLOCK_BOOTTIME"):
+    clock = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 
 
 class Identity:

@@ -41,13 +41,17 @@ async def abegin(lease: Lease) -> bool:
 
 def end(lease: Lease) -> None:
     """Give the lease back, if there is one. The store's failure is logged, not raised."""
-    if _leave(lease):
+    left = lease.leave()
+    if left == HELD:
         _finish(lease)
+    elif left != ENDED:
+        _end_in_background(lease, left)
 
 
 async def aend(lease: Lease) -> None:
     """Give the lease back from a coroutine."""
-    if _leave(lease):
+    left = lease.leave()
+    if left == HELD:
         store = lease.store
         if store.never_blocks:
             _finish(lease)
@@ -55,12 +59,22 @@ async def aend(lease: Lease) -> None:
             await store.in_thread(partial(_finish, lease))
         else:
             await _afinish(lease)
+    elif left != ENDED:
+        _end_in_background(lease, left)
 
 
 def settle(lease: Lease) -> None:
     """Give back in the background what `end` could not: a signal interrupted it, or no await is allowed."""
-    if (lease.state in (ASKING, HELD) and _leave(lease)) or lease.state == ENDING:
+    if lease.leave() in (ASKING, HELD, ENDING):
         lease.store.in_background(partial(_finish, lease))
+
+
+def _end_in_background(lease: Lease, left: str) -> None:
+    if left == ASKING:  # interrupted: it may have been granted
+        lease.store.in_background(partial(_finish, lease))
+    elif left == LOST:
+        # A store that was only late still has the lease; one that is away must not keep LeaseLost waiting.
+        lease.store.in_background(partial(_give_back_quietly, lease))
 
 
 def rival(lease: Lease) -> Holder | None:
@@ -90,7 +104,7 @@ def _acquire(lease: Lease) -> bool:
         backend = lease.store.backend or lease.store.open()
         for _ in range(ATTEMPTS):
             sent = clock()
-            if lease.decide(backend.acquire(lease.full_key, lease.token, lease.first_span()), sent):
+            if lease.decide(backend.acquire(lease.full_key, lease.token, lease.span), sent):
                 return lease.state == HELD
             backend.release(lease.full_key, lease.token)
             if lease.state != ASKING:
@@ -109,7 +123,7 @@ async def _aacquire(lease: Lease) -> bool:
     try:
         for _ in range(ATTEMPTS):
             sent = clock()
-            if lease.decide(await backend.acquire(lease.full_key, lease.token, lease.first_span()), sent):
+            if lease.decide(await backend.acquire(lease.full_key, lease.token, lease.span), sent):
                 return lease.state == HELD
             await backend.release(lease.full_key, lease.token)
     except ConfigurationError:
@@ -133,7 +147,7 @@ def _unavailable(lease: Lease, error: Exception) -> bool:
     lease.move("refused")
     if lease.store.backend is not None:  # the key may have been granted, and the answer lost
         lease.store.in_background(partial(_give_back_quietly, lease))
-    policy = lease.options.on_unavailable or lease.on_unavailable
+    policy = lease.options.on_unavailable or lease.setting.on_unavailable
     if policy == "raise":
         raise known from known.__cause__ or (error if error is not known else None)
     if policy == "run":
@@ -141,23 +155,10 @@ def _unavailable(lease: Lease, error: Exception) -> bool:
     return policy == "run"
 
 
-def _leave(lease: Lease) -> bool:
-    """Leave the run; return whether the lease is to be given back here and now."""
-    was_asking = lease.state == ASKING
-    if lease.leave():
-        if not was_asking:
-            return True
-        lease.store.in_background(partial(_finish, lease))
-    elif lease.state == LOST:
-        # A store that was only late still has the lease; one that is away must not keep LeaseLost waiting.
-        lease.store.in_background(partial(_give_back_quietly, lease))
-    return False
-
-
 def _finish(lease: Lease) -> None:
     answer = None
     try:
-        if lease.is_renewing:
+        if lease.renewals:
             lease.await_renewal()
         answer = _give_back(lease)
     except Exception as error:
@@ -168,7 +169,7 @@ def _finish(lease: Lease) -> None:
 async def _afinish(lease: Lease) -> None:
     answer = None
     try:
-        if lease.is_renewing:
+        if lease.renewals:
             await lease.store.in_thread(lease.await_renewal)
         answer = await _agive_back(lease)
     except Exception as error:
@@ -181,7 +182,7 @@ async def _afinish(lease: Lease) -> None:
 
 def _give_back(lease: Lease) -> bool:
     backend = lease.store.backend or lease.store.open()
-    if rest := lease.keep_for():
+    if lease.keep_until and (rest := lease.keep_until - clock()) > 0:
         return backend.renew(lease.full_key, lease.token, rest)
     return backend.release(lease.full_key, lease.token)
 
@@ -189,7 +190,7 @@ def _give_back(lease: Lease) -> bool:
 async def _agive_back(lease: Lease) -> bool:
     backend = lease.store.aio
     assert backend is not None
-    if rest := lease.keep_for():
+    if lease.keep_until and (rest := lease.keep_until - clock()) > 0:
         return await backend.renew(lease.full_key, lease.token, rest)
     return await backend.release(lease.full_key, lease.token)
 

@@ -16,7 +16,7 @@ The store may be fresh or shared: every test makes keys of its own. Read `basis.
 from __future__ import annotations
 
 try:
-    import pytest as _pytest  # noqa: F401  # only to say in one sentence what is missing
+    import pytest  # noqa: F401  # only to say in one sentence what is missing
 except ImportError as error:
     raise ImportError(
         'once_core.testing needs pytest, which is not installed: run pip install "once-core[testing]"'

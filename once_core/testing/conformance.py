@@ -19,9 +19,9 @@ from .race_rules import RaceRules
 class BackendConformance(LeaseRules, FenceRules, KeyRules, RaceRules, ClockRules, ProcessRules, AbilityRules):
     """Proves that a backend keeps the nine rules of `once_core/backend.py`.
 
-    Inherit it and supply a fixture `backend`. The class attributes of `Basis` tell the kit what the store is like:
-    `min_ttl`, `expiry_slack`, `process_local`, `has_aio` and some more; override `restart` and `unreachable` where the store
-    can be restarted or be away.
+    Inherit it and supply a fixture `backend`. The class attributes of `Basis` - `min_ttl`, `expiry_slack`,
+    `process_local`, `has_aio` and some more - tell the kit what the store is like; override `restart` and
+    `unreachable` where it can be restarted or be away.
     """
 
     def test_the_aio_of_the_backend_is_tested(self, backend: Backend) -> None:

@@ -106,17 +106,16 @@ class SqlBackend:
 
 
 def _read(text: str) -> tuple[URL, dict[str, Any]]:
-    with suppress(ArgumentError, ValueError):
+    try:
         url = make_url(text)
-        for name, value in url.query.items():
-            if name not in ("timeout", "table") or not isinstance(value, str):
-                raise ConfigurationError(
-                    f"{url!r}: the option {name!r} is unknown or given twice: there are timeout and table"
-                )
-        return url.set(query={}), dict(url.query)
-    raise ConfigurationError(
-        f"{text!r} is not a database URL: write sqlite:///jobs.db or sqlite:////var/lib/app/jobs.db"
-    )
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(
+            f"{text!r} is not a database URL: write sqlite:///jobs.db or sqlite:////var/lib/app/jobs.db"
+        ) from None
+    for name, value in url.query.items():
+        if name not in ("timeout", "table") or not isinstance(value, str):
+            raise ConfigurationError(f"{url!r}: {name!r} is no option, or given twice: there are timeout and table")
+    return url.set(query={}), dict(url.query)
 
 
 def _seconds(where: URL, value: str | float) -> float:

@@ -1,0 +1,140 @@
+"""The kit catches every broken backend by the test that is named for the rule, and passes the right ones."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+import once_core.testing
+from once_memory import MemoryBackend
+
+from . import broken, right
+
+pytest_plugins = ["pytester"]
+
+_ABSTRACT = {broken.Broken, broken.Able, broken.BrokenFile, broken.EncodesKeys}
+_BROKEN = [
+    found
+    for found in vars(broken).values()
+    if isinstance(found, type) and found.__module__ == broken.__name__ and found not in _ABSTRACT
+]
+_CASES = [(cls, test, rule) for cls in _BROKEN for test, rule in cls.caught_by.items()]  # type: ignore[attr-defined]  # all have it
+
+_SUITE = """
+import pytest
+from once_core.testing import BackendConformance
+from {module} import {name} as Tested
+
+
+class TestIt(BackendConformance):
+    {body}
+
+    @pytest.fixture
+    def backend(self, tmp_path):
+        return Tested({arguments})
+
+
+for knob, value in getattr(Tested, "knobs", {{}}).items():
+    setattr(TestIt, knob, value)
+"""
+
+
+@pytest.fixture
+def run_kit(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
+    """Return what runs the kit, or one test of it, on a backend as an author would, with pytest and no plugin."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+    def run(cls: type, test: str = "", body: str = "pass") -> pytest.RunResult:
+        arguments = 'tmp_path / "store"' if issubclass(cls, right.FileBackend) else ""
+        suite = _SUITE.format(module=cls.__module__, name=cls.__name__, body=body, arguments=arguments)
+        path = pytester.makepyfile(test_it=suite)
+        nodes = f"{path}::TestIt::{test}" if test else str(path)
+        return pytester.runpytest_inprocess("-W", "error", "-p", "no:cacheprovider", nodes)
+
+    return run
+
+
+@pytest.mark.parametrize(("cls", "test", "rule"), _CASES, ids=[f"{cls.__name__}-{test}" for cls, test, _ in _CASES])
+def test_a_broken_backend_is_caught(run_kit: Callable[..., pytest.RunResult], cls: type, test: str, rule: int) -> None:
+    result = run_kit(cls, test)
+
+    assert {"failed": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines([f"*rule {rule}: *", "*seen: *", "*why it matters: *", f"*backend.py, rule {rule}"])
+
+
+@pytest.mark.parametrize(
+    ("cls", "body", "skipped"),
+    [
+        (MemoryBackend, "process_local = True", 10),
+        (right.AbleBackend, "process_local, has_aio = True, True", 10),
+        (right.FileBackend, "race_rounds, restart = 50, lambda self, backend: backend", 21),
+    ],
+    ids=["memory", "able", "file"],
+)
+def test_a_right_backend_passes(run_kit: Callable[..., pytest.RunResult], cls: type, body: str, skipped: int) -> None:
+    outcomes = run_kit(cls, body=body).parseoutcomes()
+
+    assert {"passed", "skipped"} == set(outcomes)
+    assert skipped == outcomes["skipped"]
+
+
+_OVERRIDE = "test_a_stranger_can_not_release = lambda self: None"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (_OVERRIDE, "overrides test_a_stranger_can_not_release"),
+        (f"{_OVERRIDE}; overridden = {{'test_a_stranger_can_not_release': ' '}}", "overrides test_a_stranger_can_not"),
+        ("ask = None", "overrides ask"),
+        ("overridden = {'test_gone': 'a reason'}", "names test_gone, which it does not override"),
+    ],
+    ids=["without a reason", "with a blank reason", "by a fixture", "no longer"],
+)
+def test_an_override_is_noticed(run_kit: Callable[..., pytest.RunResult], body: str, said: str) -> None:
+    result = run_kit(MemoryBackend, "test_no_test_of_the_kit_is_overridden", body)
+
+    assert {"failed": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines([f"*{said}*"])
+
+
+def test_an_override_with_a_reason_passes(run_kit: Callable[..., pytest.RunResult]) -> None:
+    body = f"{_OVERRIDE}; overridden = {{'test_a_stranger_can_not_release': 'this store has one user'}}"
+
+    assert {"passed": 1} == run_kit(MemoryBackend, "test_no_test_of_the_kit_is_overridden", body).parseoutcomes()
+
+
+def test_an_aio_that_is_not_tested_is_noticed(run_kit: Callable[..., pytest.RunResult]) -> None:
+    result = run_kit(right.AbleBackend, "test_the_aio_of_the_backend_is_tested")
+
+    assert {"failed": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines(["*set has_aio = True on TestIt*"])
+
+
+def test_a_class_without_a_backend_is_told_what_to_write(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("from once_core.testing import BackendConformance\nclass TestIt(BackendConformance): pass")
+
+    result = pytester.runpytest_inprocess("-k", "test_a_stranger_can_not_release")
+
+    assert 1 == result.parseoutcomes()["errors"]
+    result.stdout.fnmatch_lines(["*TestIt has to supply a fixture `backend` that yields a Backend*"])
+
+
+def test_every_test_of_the_kit_has_caught_a_broken_backend() -> None:
+    rules = {name for name in dir(once_core.testing.BackendConformance) if name.startswith("test_")}
+    guards = {"test_no_test_of_the_kit_is_overridden", "test_the_aio_of_the_backend_is_tested"}
+    caught = {test.partition("[")[0] for _, test, _ in _CASES}
+
+    assert set() == rules - caught - guards
+
+
+def test_without_pytest_the_kit_names_the_extra() -> None:
+    code = "import sys; sys.modules['pytest'] = None; import once_core.testing"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert done.stderr.rstrip().endswith(
+        'ImportError: once_core.testing needs pytest, which is not installed: run pip install "once-core[testing]"'
+    )
