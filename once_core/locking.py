@@ -25,7 +25,7 @@ ASK_EVERY = 0.1
 
 
 class Lock:
-    """A key to be held for a while. One object may be entered by many threads and tasks: each entry is its own lease."""
+    """A key to be held for a while. Many threads and tasks may enter one object: each entry is a lease of its own."""
 
     def __init__(self, once: Once, key: str, wait: float, options: Options) -> None:
         if isinstance(wait, bool) or not isinstance(wait, int | float) or not isfinite(wait) or wait < 0:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pluggy
 
 from . import hookspecs
-from .backend import Backend
+from .backend import Backend, BackendFactory
 from .errors import BackendConflict, ConfigurationError, UnknownBackend
 
 BACKENDS = "once_core.backends"
@@ -68,7 +69,7 @@ def open_backend(url: str) -> Backend:
     plugin = _import(entry)
     _register(plugin, _origin(entry))
     offers = [impl for impl in _manager.hook.once_offer_backends.get_hookimpls() if impl.plugin is plugin]
-    factories = offers[0].function() if offers else {}
+    factories: Mapping[str, BackendFactory] = cast("Any", offers[0].function)() if offers else {}
     if entry.name not in factories:
         raise ConfigurationError(
             f"{_origin(entry)} has an entry point for {entry.name}:// but does not offer it: "

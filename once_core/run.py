@@ -11,7 +11,7 @@ from functools import partial
 
 from .backend import Holder
 from .errors import BackendUnavailable, ConfigurationError, OnceError
-from .lease import ASKING, ENDING, HELD, LOST, Lease
+from .lease import ASKING, ENDED, ENDING, HELD, LOST, Lease
 from .process import clock
 
 ATTEMPTS = 3
@@ -45,7 +45,7 @@ def end(lease: Lease) -> None:
     if left == HELD:
         _finish(lease)
     elif left != ENDED:
-        _end_in_background(lease, left)
+        _end_elsewhere(lease, left)
 
 
 async def aend(lease: Lease) -> None:
@@ -60,7 +60,7 @@ async def aend(lease: Lease) -> None:
         else:
             await _afinish(lease)
     elif left != ENDED:
-        _end_in_background(lease, left)
+        _end_elsewhere(lease, left)
 
 
 def settle(lease: Lease) -> None:
@@ -69,7 +69,7 @@ def settle(lease: Lease) -> None:
         lease.store.in_background(partial(_finish, lease))
 
 
-def _end_in_background(lease: Lease, left: str) -> None:
+def _end_elsewhere(lease: Lease, left: str) -> None:
     if left == ASKING:  # interrupted: it may have been granted
         lease.store.in_background(partial(_finish, lease))
     elif left == LOST:

@@ -29,12 +29,18 @@ class Store:
     The plugin is imported when the first key is asked for, not before.
     """
 
+    backend: Backend | None
+    aio: AsyncBackend | None
+    renew_many: Callable[[Sequence[tuple[str, str, float]]], Sequence[bool | None]] | None
+    purge: Callable[[], None] | None
+    never_blocks: bool
+
     def __init__(self, source: str | Backend) -> None:
         self.source = source
         self.name = plugins.hide_password(source) if isinstance(source, str) else type(source).__name__
         self.users = 0
         self.purge_at = 0.0
-        self._close()
+        self._use(None)
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -49,19 +55,14 @@ class Store:
             if self.backend is None:
                 plugins.load_observers()
                 opened = plugins.open_backend(self.source) if isinstance(self.source, str) else self.source
-                self.aio = getattr(opened, "aio", None)
-                self.renew_many = getattr(opened, "renew_many", None)
-                self.purge = getattr(opened, "purge", None)
-                self.never_blocks = bool(getattr(opened, "never_blocks", False))
-                self.backend = opened
+                self._use(opened)
+                return opened
             return self.backend
 
     def renew(self, asked: Sequence[tuple[str, str, float]]) -> Sequence[bool | None]:
         """Renew each (key, token, ttl), by one question where the backend can."""
-        if self.renew_many is not None:
-            return self.renew_many(asked)
         backend = self.open()
-        return [backend.renew(*one) for one in asked]
+        return self.renew_many(asked) if self.renew_many else [backend.renew(*one) for one in asked]
 
     def holder(self, full_key: str) -> Holder | None:
         """Return who holds a key."""
@@ -133,19 +134,19 @@ class Store:
                 return
             _stores.pop(_name_of(self.source), None)
             backend = self.backend
-            self._close()
+            self._use(None)
         keeper.stop(self)
         self.pool.close()
         close = getattr(backend, "close", None)
         if close is not None and isinstance(self.source, str):  # an object is closed by whoever made it
             close()
 
-    def _close(self) -> None:
-        self.backend: Backend | None = None
-        self.aio: AsyncBackend | None = None
-        self.renew_many: Callable[[Sequence[tuple[str, str, float]]], Sequence[bool | None]] | None = None
-        self.purge: Callable[[], None] | None = None
-        self.never_blocks = False
+    def _use(self, backend: Backend | None) -> None:
+        self.aio = getattr(backend, "aio", None)
+        self.renew_many = getattr(backend, "renew_many", None)
+        self.purge = getattr(backend, "purge", None)
+        self.never_blocks = bool(getattr(backend, "never_blocks", False))
+        self.backend = backend
 
 
 def store_for(source: str | Backend) -> Store:

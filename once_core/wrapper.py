@@ -163,19 +163,18 @@ def wrap(
     template = key if isinstance(key, str) else getattr(key, "__qualname__", type(key).__qualname__)
     options = Options(function=f"{module}.{name}", template=template, **choices)
     guard = Guard(function, once, key_of, options, raise_on_locked, return_on_locked)
-    if inspect.iscoroutinefunction(target):
-        guarded = guard.coroutine_function()
-        asking = guard.ais_locked, guard.aholder, guard.arelease
-    else:
-        guarded = guard.plain_function()
-        asking = guard.is_locked, guard.holder, guard.release
+    is_coroutine_function = inspect.iscoroutinefunction(target)
+    guarded = guard.coroutine_function() if is_coroutine_function else guard.plain_function()
     functools.update_wrapper(guarded, target)
     guarded.__wrapped__ = function
     guarded.__name__, guarded.__qualname__, guarded.__module__ = name.rpartition(".")[2], name, module
     if signature is not None:
         guarded.__signature__ = signature
-    guarded.is_locked, guarded.holder, guarded.release = asking
     guarded.key_for = key_of
+    if is_coroutine_function:
+        guarded.is_locked, guarded.holder, guarded.release = guard.ais_locked, guard.aholder, guard.arelease
+    else:
+        guarded.is_locked, guarded.holder, guarded.release = guard.is_locked, guard.holder, guard.release
     return guarded
 
 
@@ -190,8 +189,8 @@ def _target(function: Any) -> Any:
         target = target.__call__
     if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
         raise TypeError(
-            f"{target.__qualname__} is a generator function: calling it only makes the generator, so its lease would end "
-            "before its work began. Guard the function that runs through the generator"
+            f"{target.__qualname__} is a generator function: calling it only makes the generator, so its lease would "
+            "end before its work began. Guard the function that runs through the generator"
         )
     return target
 

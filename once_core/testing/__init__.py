@@ -16,12 +16,12 @@ The store may be fresh or shared: every test makes keys of its own. Read `basis.
 from __future__ import annotations
 
 try:
-    import pytest  # noqa: F401  # only to say in one sentence what is missing
-except ImportError as error:
+    from .conformance import BackendConformance
+except ModuleNotFoundError as error:
+    if error.name != "pytest":
+        raise
     raise ImportError(
         'once_core.testing needs pytest, which is not installed: run pip install "once-core[testing]"'
     ) from error
-
-from .conformance import BackendConformance
 
 __all__ = ["BackendConformance"]

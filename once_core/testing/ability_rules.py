@@ -143,8 +143,8 @@ class AbilityRules(Basis):
         __tracebackhide__ = True
         found = self.ability(ask, "holders")(prefix)
         for entry in found:
-            if not (isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str) and is_holder(entry[1])):
-                RULES[1].broken(f"holders() listed {shown(entry)}, which is no (key, {Holder.__name__})", _LISTED)
+            if [str, Holder] != [*map(type, entry)] or not is_holder(entry[1]):
+                RULES[1].broken(f"holders() listed {shown(entry)}, which is no (key, Holder)", _LISTED)
         if len(found) != len(dict(found)):
             RULES[1].broken(f"holders({prefix!r}) listed a key twice", _LISTED)
         return {key: holder.token for key, holder in found}

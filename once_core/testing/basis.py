@@ -126,7 +126,7 @@ class Basis:
 
     def pass_time(self) -> None:
         """Wait for longer than the shortest ttl, slack included."""
-        sleep(self.min_ttl + self.expiry_slack + _ALLOWANCE)
+        sleep(self.min_ttl + self.expiry_slack + 0.1)
 
     def expired(self, ask: Ask, key: str) -> Taken:
         """Return a lease on *key* that has ended by itself, the key being free again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as datetime_module
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, tzinfo
 from types import ModuleType
@@ -52,7 +52,7 @@ class ClockRules(Basis):
 
 
 @contextmanager
-def wall_clock_off_by(seconds: float, backend: object) -> Iterator[None]:
+def wall_clock_off_by(seconds: float, backend: object) -> Generator[None]:
     """Let `time.time`, `time.time_ns` and `datetime.now` be wrong, also where *backend*'s package imported them."""
     real_time, real_time_ns = time.time, time.time_ns
 

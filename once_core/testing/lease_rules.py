@@ -34,7 +34,7 @@ class LeaseRules(Basis):
 
     def test_a_held_key_is_refused_without_waiting(self, ask: Ask, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.take(ask, key)
-        asking, slept = ask.watched("the clock", get_ident), []
+        asking, slept = ask.watched("the clock", get_ident), list[float]()
 
         def told_sleep(seconds: float, sleep: Any = time.sleep) -> None:
             if get_ident() == asking:

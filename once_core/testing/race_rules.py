@@ -42,7 +42,7 @@ class RaceRules(Basis):
     def test_a_late_renewal_never_ousts_the_winner(self, ask: Ask) -> None:
         leases = self.many_expired(ask)
 
-        self.overtake(ask, leases, lambda lease: [[("renew", lease.key, lease.token, LONG)]], rule=4)
+        self.overtake(ask, leases, lambda lease: [[("renew", lease.key, lease.token, LONG)] * 2] * 3, rule=4)
 
     def test_two_releases_at_once_never_free_the_winner(self, ask: Ask) -> None:
         leases = [self.take(ask, new_key()) for _ in range(self.race_rounds)]
@@ -57,15 +57,16 @@ class RaceRules(Basis):
         self.overtake(
             ask,
             leases,
-            lambda lease: [[("renew", lease.key, lease.token, LONG)] * 2, [("release", lease.key, lease.token)]],
+            lambda lease: [*[[("renew", lease.key, lease.token, LONG)] * 5] * 4, [("release", lease.key, lease.token)]],
             rule=3,
         )
 
     def test_a_crowd_on_different_keys_is_never_told_held(self, ask: Ask) -> None:
-        calls: list[Script] = [[("acquire", new_key(), new_token(), LONG)] for _ in range(self.crowd(ask))]
+        rounds: list[list[Script]] = [
+            [[("acquire", new_key(), new_token(), LONG)] for _ in range(self.crowd(ask))] for _ in range(10)
+        ]
 
-        [row] = ask.at_once([calls])
-        answers = [answer for [answer] in row]
+        answers = [answer for row in ask.at_once(rounds) for [answer] in row]
         if None in answers:
             RULES[9].broken(f"{answers.count(None)} of {len(answers)} acquires of free keys at once were refused")
         if not any(isinstance(answer, Grant) for answer in answers):
@@ -89,7 +90,7 @@ class RaceRules(Basis):
         """Let many acquire each of *keys* at the same moment; return the winners' grants."""
         __tracebackhide__ = True
         crowd = self.crowd(ask)
-        winners = []
+        winners: list[Grant] = []
         for row in ask.at_once([[[("acquire", key, new_token(), LONG)] for _ in range(crowd)] for key in keys]):
             grants = [answer for [answer] in row if isinstance(answer, Grant)]
             unavailable = [answer for [answer] in row if isinstance(answer, BackendUnavailable)]
@@ -118,7 +119,7 @@ class RaceRules(Basis):
                         raise answer
             holder = ask.holder(lease.key)
             if row[-1][-1] is not None and (holder is None or holder.token != token):
-                calls = " and ".join(script[0][0] for script in others(lease))
+                calls = " and ".join(sorted({script[0][0] for script in others(lease)}))
                 RULES[rule].broken(
                     f"while {calls} by the last holder were under way, {token!r} was granted {shown(lease.key)}; "
                     f"then {holder} held it"

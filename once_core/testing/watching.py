@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from multiprocessing import Pipe
@@ -104,7 +104,7 @@ def in_threads(what: str, bodies: Sequence[Callable[[], None]], steps: Callable[
 
 
 @contextmanager
-def switching_often() -> Iterator[None]:
+def switching_often() -> Generator[None]:
     """Let threads interrupt one another nearly everywhere: without it a missing lock may show once in a thousand."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -145,11 +145,7 @@ class Child:
         except EOFError:
             answered, value, failure = True, None, "the child died"
         finally:
-            if self._pid:
-                os.kill(self._pid, signal.SIGKILL)
-                os.waitpid(self._pid, 0)
-                self._pid = 0
-            self._answers.close()
+            self.kill()
         if not answered:
             RULES[8].broken(
                 f"{what}: no answer within {timeout:g} s",
@@ -160,3 +156,10 @@ class Child:
         if failure:
             RULES[8].broken(f"{what}: {failure}")
         return value
+
+    def kill(self) -> None:
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._pid = 0
+            self._answers.close()

@@ -42,7 +42,7 @@ class SharedConnection:
         database, lock = self._database, self._lock
         locked = None
         try:
-            locked = lock.acquire(timeout=database.timeout)
+            locked = lock.acquire(True, database.timeout)
             if not locked:
                 raise BackendUnavailable(f"{database.name}: still busy with this process's other questions")
             connection = self._connection

@@ -107,7 +107,7 @@ class SqliteDatabase:
         self._identity: tuple[int, int] | None = None
         self._look_again = 0.0
 
-    def open(self) -> sqlite3.Connection:
+    def open(self) -> sqlite3.Cursor:
         self._refuse_bad_places()
         try:
             pooled = self._engine.raw_connection()
@@ -124,9 +124,9 @@ class SqliteDatabase:
         except SQLAlchemyError as error:
             raise BackendUnavailable(f"{self.name}: {error}") from error
         self._identity = self._identify()
-        return connection
+        return connection.cursor()
 
-    def is_current(self, connection: sqlite3.Connection) -> bool:
+    def is_current(self, cursor: sqlite3.Cursor) -> bool:
         # Without this look a process would go on for ever in a file that was deleted, and others in a new one. At 5 us
         # it is a tenth of a call, so it is not for each of them: who deletes the file has ended all leases anyway.
         now = monotonic()
@@ -136,13 +136,13 @@ class SqliteDatabase:
         identity = self._identify()
         return identity is not None and identity == self._identity
 
-    def ask(self, connection: sqlite3.Connection, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    def ask(self, cursor: sqlite3.Cursor, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         # All rows in one call of C: no signal handler can run, and fork, between the first row and the commit that
         # comes after the last.
-        return list(chain.from_iterable(map(connection.execute, (sql,), (parameters,))))
+        return list(chain.from_iterable(map(cursor.execute, (sql,), (parameters,))))
 
-    def close(self, connection: sqlite3.Connection) -> None:
-        connection.close()
+    def close(self, cursor: sqlite3.Cursor) -> None:
+        cursor.connection.close()
 
     def _identify(self) -> tuple[int, int] | None:
         try:
