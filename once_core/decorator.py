@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, Unpack, overload
 
 from . import plugins
 from .errors import ConfigurationError, NotConfigured
 from .key import Key
 from .locking import Lock
-from .options import OnUnavailable, Options, Setting, check_policy, check_seconds
+from .options import Choices, OnUnavailable, Options, Setting, check_policy, check_seconds
 from .store import opening, store_for
 from .wrapper import wrap
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from .backend import Backend
-    from .typed import Decorator, RaisingDecorator
+    from .typed import Decorator
 
 D = TypeVar("D")
 
@@ -90,17 +90,8 @@ class Once:
 
     @overload
     def once(
-        self,
-        key: Key,
-        raise_on_locked: Literal[True],
-        return_on_locked: Any = None,
-        *,
-        ttl: float | None = None,
-        hold_at_least: float = 0.0,
-        hold_at_most: float | None = None,
-        raise_on_lost: bool = False,
-        on_unavailable: OnUnavailable | None = None,
-    ) -> RaisingDecorator: ...
+        self, key: Key, raise_on_locked: Literal[True], return_on_locked: Any = None, **choices: Unpack[Choices]
+    ) -> Decorator[Never]: ...
 
     @overload
     def once(
@@ -108,40 +99,17 @@ class Once:
         key: Key,
         raise_on_locked: Literal[False] = False,
         return_on_locked: None = None,
-        *,
-        ttl: float | None = None,
-        hold_at_least: float = 0.0,
-        hold_at_most: float | None = None,
-        raise_on_lost: bool = False,
-        on_unavailable: OnUnavailable | None = None,
+        **choices: Unpack[Choices],
     ) -> Decorator[None]: ...
 
     @overload
     def once(
-        self,
-        key: Key,
-        raise_on_locked: bool = False,
-        *,
-        return_on_locked: D,
-        ttl: float | None = None,
-        hold_at_least: float = 0.0,
-        hold_at_most: float | None = None,
-        raise_on_lost: bool = False,
-        on_unavailable: OnUnavailable | None = None,
+        self, key: Key, raise_on_locked: bool = False, *, return_on_locked: D, **choices: Unpack[Choices]
     ) -> Decorator[D]: ...
 
     @overload
     def once(
-        self,
-        key: Key,
-        raise_on_locked: bool,
-        return_on_locked: D,
-        *,
-        ttl: float | None = None,
-        hold_at_least: float = 0.0,
-        hold_at_most: float | None = None,
-        raise_on_lost: bool = False,
-        on_unavailable: OnUnavailable | None = None,
+        self, key: Key, raise_on_locked: bool, return_on_locked: D, **choices: Unpack[Choices]
     ) -> Decorator[D]: ...
 
     def once(
@@ -169,14 +137,14 @@ class Once:
         Raises ConfigurationError, when it decorates, for a key or a choice that can't work, and TypeError for a
         generator function.
         """
-        choices = {
-            "ttl": ttl,
-            "hold_at_least": hold_at_least,
-            "hold_at_most": hold_at_most,
-            "raise_on_lost": raise_on_lost,
-            "on_unavailable": on_unavailable,
-        }
-        Options(function="once", template="", **choices)
+        choices = Choices(
+            ttl=ttl,
+            hold_at_least=hold_at_least,
+            hold_at_most=hold_at_most,
+            raise_on_lost=raise_on_lost,
+            on_unavailable=on_unavailable,
+        )
+        Options("once", "", **choices)
         return lambda function: wrap(function, self, key, raise_on_locked, return_on_locked, choices)
 
     def lock(

@@ -77,7 +77,9 @@ class _Compiler:
     def compile(self) -> Callable[..., str]:
         texts, fields = self._parse(self.template)
         if not self.template:
-            raise ConfigurationError(f"the key template of {self.name} is empty: it has to name what must not run twice")
+            raise ConfigurationError(
+                f"the key template of {self.name} is empty: it has to name what must not run twice"
+            )
         if "" in texts[1:-1]:
             raise self._error("put a text between two fields that touch, or different calls would share a key")
         mark, lines, parts = self.mark, [], [repr(texts[0])]

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import random
 import time
-from math import isfinite
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import plugins
-from .errors import AlreadyLocked, ConfigurationError, LeaseLost
+from .asking import Questions
+from .errors import AlreadyLocked, LeaseLost
 from .key import check_key
 from .lease import LOST, Lease, current_lease
-from .options import Options
+from .options import Options, check_seconds
 from .process import clock
 from .run import abegin, aend, arival, begin, end, rival, settle
 
 if TYPE_CHECKING:
-    from .backend import Holder
     from .decorator import Once
 
 ASK_EVERY = 0.1
 """Seconds between two questions of one who waits, give or take half, so that those who wait together spread out."""
 
 
-class Lock:
+class Lock(Questions):
     """A key to be held for a while. Many threads and tasks may enter one object: each entry is a lease of its own."""
 
     def __init__(self, once: Once, key: str, wait: float, options: Options) -> None:
-        if isinstance(wait, bool) or not isinstance(wait, int | float) or not isfinite(wait) or wait < 0:
-            raise ConfigurationError(f"lock: wait={wait!r} must be a number of seconds, 0 or more")
+        if wait:
+            check_seconds("wait", wait, "lock")
+        super().__init__(once, lambda: self.key)
         self.key = check_key(key, "lock")
-        self._once = once
         self._wait = wait
         self._options = options
         self._entered: list[Lease] = []
@@ -99,36 +98,8 @@ class Lock:
             await self._aend(lease, error)
         self._raise_if_lost(lease, error)
 
-    def is_locked(self) -> bool:
-        """Ask the store whether the key is held."""
-        return self.holder() is not None
-
-    def holder(self) -> Holder | None:
-        """Ask the store who holds the key."""
-        setting = self._once.open()
-        return setting.store.holder(setting.prefix + self.key)
-
-    def release(self) -> bool:
-        """Free the key, whoever holds it; return whether anybody did."""
-        setting = self._once.open()
-        return setting.store.free(setting.prefix + self.key)
-
-    async def ais_locked(self) -> bool:
-        """Ask the store whether the key is held."""
-        return await self.aholder() is not None
-
-    async def aholder(self) -> Holder | None:
-        """Ask the store who holds the key."""
-        setting = self._once.open()
-        return await setting.store.aholder(setting.prefix + self.key)
-
-    async def arelease(self) -> bool:
-        """Free the key, whoever holds it; return whether anybody did."""
-        setting = self._once.open()
-        return await setting.store.afree(setting.prefix + self.key)
-
     def _attempt(self) -> Lease:
-        setting = self._once.setting or self._once.open()
+        setting = self.once.setting or self.once.open()
         return Lease(self.key, setting.prefix + self.key, self._options, setting)
 
     def _rest(self, lease: Lease, give_up: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, get_args
 
 from .errors import ConfigurationError
 
@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from .store import Store
 
 OnUnavailable: TypeAlias = Literal["raise", "skip", "run"]
+
+
+class Choices(TypedDict, total=False):
+    """The keywords of `once` that it shares with `lock`."""
+
+    ttl: float | None
+    hold_at_least: float
+    hold_at_most: float | None
+    raise_on_lost: bool
+    on_unavailable: OnUnavailable | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,20 +81,13 @@ class OnceCoroutineFunction(Protocol[P, R_co]):
 
 
 class Decorator(Protocol[D_co]):
-    """What `once(...)` returns where a skip returns a `D_co`."""
+    """What `once(...)` returns where a skip returns a `D_co`; with raise_on_locked that is Never, and adds nothing."""
 
+    # Every coroutine function is also a function that returns something: the first that fits is meant.
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> OnceCoroutineFunction[P, R | D_co]: ...
+    def __call__(  # type: ignore[overload-overlap]  # see above
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> OnceCoroutineFunction[P, R | D_co]: ...
 
     @overload
     def __call__(self, function: Callable[P, R], /) -> OnceFunction[P, R | D_co]: ...
-
-
-class RaisingDecorator(Protocol):
-    """What `once(..., raise_on_locked=True)` returns."""
-
-    @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> OnceCoroutineFunction[P, R]: ...
-
-    @overload
-    def __call__(self, function: Callable[P, R], /) -> OnceFunction[P, R]: ...

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import plugins
+from .asking import Questions
 from .errors import AlreadyLocked, LeaseLost
 from .key import Key, key_function
 from .lease import LOST, Lease
-from .options import Options
+from .options import Choices, Options
 from .run import abegin, aend, arival, begin, end, rival, settle
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from .decorator import Once
 
 
-class Guard:
+class Guard(Questions):
     """One decorated function: how its keys are made, and what a call does."""
 
     def __init__(
@@ -35,9 +36,8 @@ class Guard:
         raise_on_locked: bool,
         return_on_locked: Any,
     ) -> None:
+        super().__init__(once, key_of)
         self.function = function
-        self.once = once
-        self.key_of = key_of
         self.options = options
         self.raise_on_locked = raise_on_locked
         self.return_on_locked = return_on_locked
@@ -52,12 +52,12 @@ class Guard:
             full_key = setting.prefix + key
             runner = setting.store.running.get(full_key)
             if runner is not None:  # no round trip, and no lease, for a skip that is known here
-                return self.skip(key, runner.as_holder)
+                return self.skip(key, runner.as_holder() if self.raise_on_locked else None)
             lease = Lease(key, full_key, options, setting)
             try:
                 try:
                     if not begin(lease):
-                        return self.skip(key, lambda: rival(lease))
+                        return self.skip(key, rival(lease) if self.raise_on_locked else None)
                     result = function(*args, **kwargs)
                     if hasattr(type(result), "__await__"):
                         self._refuse_awaitable(result)
@@ -82,12 +82,11 @@ class Guard:
             full_key = setting.prefix + key
             runner = setting.store.running.get(full_key)
             if runner is not None:
-                return self.skip(key, runner.as_holder)
+                return self.skip(key, runner.as_holder() if self.raise_on_locked else None)
             lease = Lease(key, full_key, options, setting)
             try:
                 if not await abegin(lease):
-                    holder = await arival(lease) if self.raise_on_locked else None
-                    return self.skip(key, lambda: holder)
+                    return self.skip(key, await arival(lease) if self.raise_on_locked else None)
                 if options.raise_on_lost:
                     result = await self._until_lost(lease, function(*args, **kwargs))
                 else:
@@ -103,35 +102,13 @@ class Guard:
 
         return guarded
 
-    def skip(self, key: str, holder: Callable[[], Holder | None]) -> Any:
+    def skip(self, key: str, holder: Holder | None) -> Any:
         """Do what a call does that finds its key held."""
         if plugins.observed:
             plugins.tell("once_skipped", key=key, function=self.options.function, template=self.options.template)
         if self.raise_on_locked:
-            raise AlreadyLocked(key, holder())
+            raise AlreadyLocked(key, holder)
         return self.return_on_locked
-
-    def is_locked(self, *args: Any, **kwargs: Any) -> bool:
-        return self.holder(*args, **kwargs) is not None
-
-    def holder(self, *args: Any, **kwargs: Any) -> Holder | None:
-        setting = self.once.open()
-        return setting.store.holder(setting.prefix + self.key_of(*args, **kwargs))
-
-    def release(self, *args: Any, **kwargs: Any) -> bool:
-        setting = self.once.open()
-        return setting.store.free(setting.prefix + self.key_of(*args, **kwargs))
-
-    async def ais_locked(self, *args: Any, **kwargs: Any) -> bool:
-        return await self.aholder(*args, **kwargs) is not None
-
-    async def aholder(self, *args: Any, **kwargs: Any) -> Holder | None:
-        setting = self.once.open()
-        return await setting.store.aholder(setting.prefix + self.key_of(*args, **kwargs))
-
-    async def arelease(self, *args: Any, **kwargs: Any) -> bool:
-        setting = self.once.open()
-        return await setting.store.afree(setting.prefix + self.key_of(*args, **kwargs))
 
     async def _until_lost(self, lease: Lease, body: Any) -> Any:
         from .bridge import Canceller  # asyncio is for those who have a loop
@@ -148,9 +125,7 @@ class Guard:
         )
 
 
-def wrap(
-    function: Any, once: Once, key: Key, raise_on_locked: bool, return_on_locked: Any, choices: dict[str, Any]
-) -> Any:
+def wrap(function: Any, once: Once, key: Key, raise_on_locked: bool, return_on_locked: Any, choices: Choices) -> Any:
     """Return *function* guarded by a lease. Raises TypeError or ConfigurationError for what can't be guarded."""
     if isinstance(function, staticmethod | classmethod):
         inner = wrap(function.__func__, once, key, raise_on_locked, return_on_locked, choices)

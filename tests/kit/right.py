@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -63,12 +63,16 @@ class FileBackend:
         return monotonic()
 
     @contextmanager
-    def opened(self) -> Iterator[dict[str, Any]]:
+    def opened(self) -> Generator[dict[str, Any]]:
         with self.path.open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield from self.read_and_write(file)
+            try:
+                yield from self.read_and_write(file)
+            finally:
+                # Closing is not enough: a child that was forked meanwhile has the same file open, and locked.
+                fcntl.flock(file, fcntl.LOCK_UN)
 
-    def read_and_write(self, file: IO[str]) -> Iterator[dict[str, Any]]:
+    def read_and_write(self, file: IO[str]) -> Generator[dict[str, Any]]:
         file.seek(0)
         leases = json.loads(file.read() or "{}")
         before = json.dumps(leases)

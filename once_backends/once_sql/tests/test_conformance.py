@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
+
 from once_core import Backend
 from once_core.testing import BackendConformance
 from once_sql import SqlBackend
@@ -19,7 +21,19 @@ class TestSqlite(BackendConformance):
         yield backend
         backend.close()
 
+    @pytest.fixture(autouse=True)
+    def _elsewhere(self, tmp_path: Path) -> None:
+        self.elsewhere = tmp_path / "elsewhere"
+
     def restart(self, backend: Backend) -> Backend:
         assert isinstance(backend, SqlBackend)
         backend.close()
         return SqlBackend(self.url)
+
+    def unreachable(self) -> Backend:
+        self.elsewhere.mkdir()
+        backend = SqlBackend(f"sqlite:///{self.elsewhere}/once.db")
+        assert backend.holder("key") is None
+        backend.close()
+        rmtree(self.elsewhere)
+        return backend

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count
 from threading import RLock, local
@@ -21,9 +21,9 @@ class Database(Protocol):
     Error: type[Exception]
 
     def open(self) -> Any: ...
-    def is_current(self, connection: Any) -> bool: ...
-    def ask(self, connection: Any, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]: ...
-    def close(self, connection: Any) -> None: ...
+    def is_current(self, connection: Any, /) -> bool: ...
+    def ask(self, connection: Any, sql: str, parameters: Sequence[object], /) -> list[tuple[Any, ...]]: ...
+    def close(self, connection: Any, /) -> None: ...
 
 
 class SharedConnection:
@@ -83,18 +83,30 @@ class SharedConnection:
             with suppress(self._database.Error):
                 self._database.close(connection)
 
-    def _leave_to_parent(self) -> None:
-        # Never closed here: the parent works on with it.
+    def pause(self) -> Callable[[], None] | None:
+        """Wait until no statement is under way and let none begin; return what lets them."""
+        lock = self._lock
+        return lock.release if lock.acquire(timeout=3 * self._database.timeout) else None
+
+    def leave_to_parent(self) -> None:
+        """Forget the connection without closing it, as the parent works on with it."""
         if self._connection is not None:
             _inherited.append(self._connection)
         self._connection = None
         self._lock = RLock()
 
 
+class _Paused(local):
+    """What the forking thread has to let go on."""
+
+    def __init__(self) -> None:
+        self.go_on: list[Callable[[], None]] = []
+
+
 _numbers = count()
 _living: dict[int, ref[SharedConnection]] = {}
 _inherited: list[Any] = []
-_fork = local()
+_paused = _Paused()
 
 
 def _pause() -> None:
@@ -102,24 +114,22 @@ def _pause() -> None:
     # fork waits for the locks: in the order of creation, lest two forks wait for each other. The thread that forks
     # may hold one itself (in a signal handler); as a statement is one call of C, none is half done then. Should such
     # a thread and another fork still meet crosswise, the wait is bounded.
-    _fork.paused = []
     for reference in list(_living.values()):
         shared = reference()
-        if shared is not None and shared._lock.acquire(timeout=3 * shared._database.timeout):
-            _fork.paused.append(shared._lock)
+        if shared is not None and (go_on := shared.pause()):
+            _paused.go_on.append(go_on)
 
 
 def _go_on() -> None:
-    for lock in reversed(_fork.paused):
-        lock.release()
-    _fork.paused = []
+    while _paused.go_on:
+        _paused.go_on.pop()()
 
 
 def _begin_anew() -> None:
-    _fork.paused = []
+    _paused.go_on.clear()
     for reference in list(_living.values()):
         if (shared := reference()) is not None:
-            shared._leave_to_parent()
+            shared.leave_to_parent()
 
 
 if hasattr(os, "register_at_fork"):
