@@ -2,13 +2,13 @@
 
 The rooms, in the order to read them:
 
-    backend.py     what is asked of a store: four verbs and their rules      errors.py      what users read
-    decorator.py   the door: Once, once(), lock(), configure()               options.py     what can be chosen, checked
-    key.py         a template becomes a function, at decoration              wrapper.py     run or skip; locking.py: `with`
-    lease.py       the lease, a state machine                                run.py         ask for it, give it back
-    keeper.py      renews all leases, tells what was lost                    store.py       an open store
-    plugins.py     find, load, refuse clashes; hookspecs.py: every hook      process.py     clock, tokens, threads
-    bridge.py      between threads and event loops                           typed.py       what type checkers see
+    backend.py     what is asked of a store: four verbs, nine rules     errors.py     the sentences users read
+    decorator.py   the door: Once, once(), lock(), configure()          options.py    what can be chosen, checked
+    key.py         a template becomes a function, at decoration         wrapper.py    run or skip; locking.py: `with`
+    lease.py       the lease, a state machine                           run.py        ask for it, give it back
+    keeper.py      renews all leases, tells what was lost               store.py      an open store; asking.py: is it held?
+    plugins.py     find, load, refuse clashes; hookspecs.py: hooks      process.py    clock, tokens, threads
+    bridge.py      between threads and event loops                      typed.py      what type checkers see
 """
 
 from .backend import (

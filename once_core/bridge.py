@@ -35,7 +35,7 @@ async def in_thread(pool: Pool, call: Callable[[], T]) -> T:
         result, error = None, None
         try:
             result = call()
-        except BaseException as raised:
+        except BaseException as raised:  # noqa: BLE001  # it is raised again, where it is awaited
             error = raised
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(deliver, result, error)

@@ -40,7 +40,7 @@ class LeaseLost(OnceError):
     def __str__(self) -> str:
         return (
             f"the lease on {self.key!r} was lost while its run was still going, so another run may have started: do not "
-            "rely on this run's result. If the store was away or the process was paused for long, choose a longer ttl"
+            "rely on this run's result. Choose a longer ttl if the store was away, or the process paused, for that long"
         )
 
 

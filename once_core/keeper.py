@@ -1,8 +1,8 @@
 """Renews all leases and tells the runs whose lease was lost.
 
-One thread per process, the keeper, only looks at the clock: it hands leases that are due to the renewing thread of their
-store, and tells each loss in time because it never waits for a store. A renewing thread that waits too long for an
-answer is left to itself and replaced, as nobody can interrupt it.
+One thread per process, the keeper, only looks at the clock: it hands leases that are due to the renewing thread of
+their store, and tells each loss in time because it never waits for a store. A renewing thread that waits too long for
+an answer is left to itself and replaced, as nobody can interrupt it.
 """
 
 from __future__ import annotations
@@ -48,20 +48,27 @@ class Keeper:
         self._leases: dict[str, Lease] = {}
         self._renewers: dict[Store, Renewer] = {}
         self._roused: threading.Event | None = None
-        self._starting = threading.Lock()
+        self._lock = threading.Lock()
         self._look_at = inf
+        self._wanted = inf
         self.news = Pool("once-news")
 
     def watch(self, lease: Lease) -> None:
         """Renew *lease* from now on."""
         self._leases[lease.token] = lease
         if lease.renew_at < self._look_at:
-            self.rouse()
+            self.look_by(lease.renew_at)
 
     def look_by(self, moment: float) -> None:
-        """Look at the leases at that moment at the latest."""
-        if moment < self._look_at:
-            self.rouse()
+        """Look at the leases at that moment at the latest; the thread begins with the first lease."""
+        with self._lock:
+            self._wanted = min(self._wanted, moment)
+            if self._roused is None:
+                self._roused = threading.Event()
+                if not start_daemon(self._keep, "once-keeper"):
+                    self._roused = None
+                    return
+        self._roused.set()
 
     def forget(self, lease: Lease) -> None:
         """Let *lease* be."""
@@ -76,27 +83,22 @@ class Keeper:
         if renewer := self._renewers.pop(store, None):
             renewer.stop()
 
-    def rouse(self) -> None:
-        """Let the keeper look now; its thread begins with the first lease."""
-        with self._starting:
-            if self._roused is None:
-                self._roused = threading.Event()
-                if not start_daemon(self._keep, "once-keeper"):
-                    self._roused = None
-                    return
-        self._roused.set()
-
     def _keep(self) -> None:
         roused = self._roused
         assert roused is not None
         while True:
             roused.clear()
             self._look_at = inf  # whoever comes while this thread looks must rouse it again
+            with self._lock:
+                wanted, self._wanted = self._wanted, inf
+            now = clock()
             try:
-                self._look_at = self._look(clock())
-            except Exception:
-                self._look_at = clock() + LOOK_EVERY
+                next_look = self._look(now)
+            except Exception:  # noqa: BLE001  # without this thread every lease would be lost
+                next_look = now + LOOK_EVERY
                 self.news.submit(lambda: _log.exception("the keeper stumbled, and goes on"))
+            # Also when that lease is gone: else each of many short runs would rouse this thread.
+            self._look_at = min(next_look, wanted) if wanted > now else next_look
             roused.wait(None if self._look_at == inf else min(max(self._look_at - clock(), 0.001), LOOK_EVERY))
 
     def _look(self, now: float) -> float:
@@ -166,7 +168,7 @@ class Renewer:
                 else:
                     self._renew(job, worker)
                 self._complained = False
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # whatever a backend raises, the thread goes on
                 self._complain(error)
 
     def _renew(self, leases: Sequence[Lease], worker: object) -> None:

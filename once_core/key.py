@@ -1,9 +1,9 @@
 """A key template becomes a function, once, at decoration: each call then costs a fraction of a microsecond.
 
-The function has the decorated function's own parameters, so defaults apply, position and keyword make no difference, and
-wrong arguments raise the same TypeError. Its text is a wire format that old and new deploys share: in a template of
-several fields, `%` and the first character of the text after the field are percent-encoded in every field but the last,
-so that no two different calls meet in one key.
+The function has the decorated function's own parameters, so defaults apply, position and keyword make no difference,
+and wrong arguments raise the same TypeError. Its text is a wire format that old and new deploys share: in a template
+of several fields, `%` and the first character of the text after the field are percent-encoded in every field but the
+last, so that no two different calls meet in one key.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ class _Compiler:
             )
         if "" in texts[1:-1]:
             raise self._error("put a text between two fields that touch, or different calls would share a key")
-        mark, lines, parts = self.mark, [], [repr(texts[0])]
+        mark, parts = self.mark, [repr(texts[0])]
+        lines: list[str] = []
         for i, (field, conversion, spec) in enumerate(fields):
             value, text = f"{mark}v{i}", f"{mark}t{i}"
             lines.append(f"{value} = {self._expression(field)}")
@@ -124,7 +125,8 @@ class _Compiler:
 
     def _parse(self, template: str) -> tuple[list[str], list[tuple[str, str | None, str]]]:
         """Split into texts and (field, conversion, spec): text, field, text, ..., field, text."""
-        texts, fields = [""], []
+        texts = [""]
+        fields: list[tuple[str, str | None, str]] = []
         try:
             for text, field, spec, conversion in Formatter().parse(template):
                 texts[-1] += text
@@ -165,7 +167,7 @@ class _Compiler:
 
     def _parameter_list(self, scope: dict[str, Any]) -> str:
         """Write the parameters out again, without annotations, with defaults that live in *scope*."""
-        written = []
+        written: list[inspect.Parameter] = []
         for i, parameter in enumerate(self.parameters.values()):
             if parameter.default is not parameter.empty:
                 scope[f"{self.mark}d{i}"] = parameter.default
@@ -210,7 +212,7 @@ def _refuse_address(text: str, about: str) -> None:
         )
 
 
-def _holds_set(value: object) -> bool:
+def _holds_set(value: Any) -> bool:
     match value:
         case set() | frozenset():
             return True

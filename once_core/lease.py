@@ -151,7 +151,7 @@ class Lease:
         return True
 
     def leave(self) -> str:
-        """Note that the body is over; return the state it was left in: a held lease is now the caller's to give back."""
+        """Note that the body is over; return the state it was left in: a held lease is the caller's to give back."""
         if _current.get() is self:
             _current.set(self._previous)
         if self._pid != identity.pid:  # forked inside the body: the lease is the parent's

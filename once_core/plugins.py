@@ -124,7 +124,7 @@ def tell(hook: str, **about: Any) -> None:
     for impl in reversed(getattr(_manager.hook, hook).get_hookimpls()):
         try:
             impl.function(*[about[name] for name in impl.argnames])
-        except Exception:
+        except Exception:  # noqa: BLE001  # an observer can't break a run
             _log.warning("observer %s failed in %s", impl.plugin_name, hook, exc_info=True)
 
 

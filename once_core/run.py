@@ -112,7 +112,7 @@ def _acquire(lease: Lease) -> bool:
     except ConfigurationError:
         lease.move("refused")
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # a backend's own errors are the store's failure too
         return _unavailable(lease, error)
     return _unavailable(lease, _too_slow(lease))
 
@@ -129,7 +129,7 @@ async def _aacquire(lease: Lease) -> bool:
     except ConfigurationError:
         lease.move("refused")
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # a backend's own errors are the store's failure too
         return _unavailable(lease, error)
     return _unavailable(lease, _too_slow(lease))
 
@@ -161,7 +161,7 @@ def _finish(lease: Lease) -> None:
         if lease.renewals:
             lease.await_renewal()
         answer = _give_back(lease)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # the store's failure never costs the result
         _not_told(lease, error)
     lease.told(answer)
 
@@ -172,9 +172,9 @@ async def _afinish(lease: Lease) -> None:
         if lease.renewals:
             await lease.store.in_thread(lease.await_renewal)
         answer = await _agive_back(lease)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # the store's failure never costs the result
         _not_told(lease, error)
-    except BaseException:  # cancelled or closed in the middle: a thread does it again, as the loop may be closing
+    except BaseException:  # cancelled or closed: a thread does it again, as the loop may be closing
         lease.store.in_background(partial(_finish, lease))
         raise
     lease.told(answer)
@@ -198,7 +198,7 @@ async def _agive_back(lease: Lease) -> bool:
 def _give_back_quietly(lease: Lease) -> None:
     try:
         _give_back(lease)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # nobody is there to be told
         _log.debug("the lease on %r could not be given back: %s", lease.key, error)
 
 

@@ -182,7 +182,7 @@ def _signature(function: Any, target: Any) -> inspect.Signature | None:
         if isinstance(annotation, str):
             try:
                 return eval(annotation, namespace)
-            except Exception:  # a name that only type checkers know stays a text
+            except Exception:  # noqa: BLE001  # a name that only type checkers know stays a text
                 return annotation
         return annotation
 
