@@ -6,7 +6,7 @@ The rooms, in the order to read them:
     decorator.py   the door: Once, once(), lock(), configure()          options.py    what can be chosen, checked
     key.py         a template becomes a function, at decoration         wrapper.py    run or skip; locking.py: `with`
     lease.py       the lease, a state machine                           run.py        ask for it, give it back
-    keeper.py      renews all leases, tells what was lost               store.py      an open store; asking.py: is it held?
+    keeper.py      renews all leases, tells what was lost               store.py      an open one; asking.py: questions
     plugins.py     find, load, refuse clashes; hookspecs.py: hooks      process.py    clock, tokens, threads
     bridge.py      between threads and event loops                      typed.py      what type checkers see
 """

@@ -40,6 +40,7 @@ class Once:
         on_unavailable: OnUnavailable = "raise",
     ) -> None:
         self.setting: Setting | None = None
+        self._defaults: tuple[str, float, OnUnavailable]
         self._let_go: weakref.finalize[..., Any] | None = None
         self.configure(backend, prefix=prefix, ttl=ttl, on_unavailable=on_unavailable)
 
@@ -66,9 +67,7 @@ class Once:
         check_policy(on_unavailable, "configure")
         with opening():
             self._source = backend
-            self._prefix = prefix
-            self._ttl = ttl
-            self._on_unavailable = on_unavailable
+            self._defaults = prefix, ttl, on_unavailable
             self.close()
         return self
 
@@ -78,7 +77,7 @@ class Once:
             if self.setting is None:
                 store = store_for(self._source if self._source is not None else _url_of_environment())
                 self._let_go = weakref.finalize(self, store.let_go)
-                self.setting = Setting(store, self._prefix, self._ttl, self._on_unavailable)
+                self.setting = Setting(store, *self._defaults)
             return self.setting
 
     def close(self) -> None:
@@ -145,7 +144,11 @@ class Once:
             on_unavailable=on_unavailable,
         )
         Options("once", "", **choices)
-        return lambda function: wrap(function, self, key, raise_on_locked, return_on_locked, choices)
+
+        def decorate(function: Any) -> Any:
+            return wrap(function, self, key, raise_on_locked, return_on_locked, choices)
+
+        return decorate
 
     def lock(
         self,

@@ -39,7 +39,7 @@ class LeaseLost(OnceError):
 
     def __str__(self) -> str:
         return (
-            f"the lease on {self.key!r} was lost while its run was still going, so another run may have started: do not "
+            f"the lease on {self.key!r} was lost while its run was going on, so another run may have started: do not "
             "rely on this run's result. Choose a longer ttl if the store was away, or the process paused, for that long"
         )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from string import Formatter
@@ -212,12 +212,10 @@ def _refuse_address(text: str, about: str) -> None:
         )
 
 
-def _holds_set(value: Any) -> bool:
-    match value:
-        case set() | frozenset():
-            return True
-        case list() | tuple():
-            return any(map(_holds_set, value))
-        case dict():
-            return any(map(_holds_set, value)) or any(map(_holds_set, value.values()))
-    return False
+def _holds_set(value: object) -> bool:
+    if isinstance(value, dict):
+        pairs = cast("dict[object, object]", value)
+        return any(map(_holds_set, (*pairs, *pairs.values())))
+    if isinstance(value, list | tuple):
+        return any(map(_holds_set, cast("Iterable[object]", value)))
+    return isinstance(value, set | frozenset)

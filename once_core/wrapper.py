@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from . import plugins
 from .asking import Questions
@@ -59,7 +59,7 @@ class Guard(Questions):
                     if not begin(lease):
                         return self.skip(key, rival(lease) if self.raise_on_locked else None)
                     result = function(*args, **kwargs)
-                    if hasattr(type(result), "__await__"):
+                    if hasattr(type(result), "__await__"):  # pyright: ignore[reportUnknownArgumentType]  # whatever it is
                         self._refuse_awaitable(result)
                 finally:
                     end(lease)
@@ -127,9 +127,10 @@ class Guard(Questions):
 
 def wrap(function: Any, once: Once, key: Key, raise_on_locked: bool, return_on_locked: Any, choices: Choices) -> Any:
     """Return *function* guarded by a lease. Raises TypeError or ConfigurationError for what can't be guarded."""
-    if isinstance(function, staticmethod | classmethod):
-        inner = wrap(function.__func__, once, key, raise_on_locked, return_on_locked, choices)
-        return type(function)(inner)
+    for kind in (staticmethod, classmethod):
+        if isinstance(function, kind):
+            inner: Any = cast("Any", function).__func__
+            return cast("Any", kind)(wrap(inner, once, key, raise_on_locked, return_on_locked, choices))
     target = _target(function)
     name = getattr(target, "__qualname__", type(target).__qualname__)
     module = getattr(target, "__module__", None) or type(target).__module__
