@@ -68,7 +68,7 @@ class Once:
         with opening():
             self._source = backend
             self._defaults = prefix, ttl, on_unavailable
-            self.close()
+        self.close()
         return self
 
     def open(self) -> Setting:
@@ -83,9 +83,9 @@ class Once:
     def close(self) -> None:
         """Let go of the store once the runs under way are over; another call opens it again."""
         with opening():
-            self.setting = None
-            if self._let_go is not None:
-                self._let_go()
+            let_go, self._let_go, self.setting = self._let_go, None, None
+        if let_go is not None:  # outside the lock: it may wait for the store
+            let_go()
 
     @overload
     def once(

@@ -114,10 +114,19 @@ class Lease:
         self.move("refused")
         return False
 
+    def refuse(self) -> None:
+        """Note that there is no lease, and nothing to run."""
+        self.move("refused")
+        self._unclaim()
+
+    def _unclaim(self) -> None:
+        if self.store.running.get(self.full_key) is self:
+            del self.store.running[self.full_key]
+
     def decide(self, grant: Grant | None, sent: float) -> bool:
         """Take the answer to a question sent at *sent*; return False if it is a grant that has to be given back."""
         if grant is None:
-            self.move("refused")
+            self.refuse()
             return True
         if not isinstance(grant, Grant):
             raise TypeError(f"acquire() returned {grant!r} instead of a Grant or None")
@@ -156,9 +165,7 @@ class Lease:
             _current.set(self._previous)
         if self._pid != identity.pid:  # forked inside the body: the lease is the parent's
             return ENDED
-        running = self.store.running
-        if running.get(self.full_key) is self:
-            del running[self.full_key]
+        self._unclaim()
         if self.deadline <= clock():
             self.lose("expired")
         with self._lock:

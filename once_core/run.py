@@ -110,7 +110,7 @@ def _acquire(lease: Lease) -> bool:
             if lease.state != ASKING:
                 return False
     except ConfigurationError:
-        lease.move("refused")
+        lease.refuse()
         raise
     except Exception as error:  # noqa: BLE001  # a backend's own errors are the store's failure too
         return _unavailable(lease, error)
@@ -127,7 +127,7 @@ async def _aacquire(lease: Lease) -> bool:
                 return lease.state == HELD
             await backend.release(lease.full_key, lease.token)
     except ConfigurationError:
-        lease.move("refused")
+        lease.refuse()
         raise
     except Exception as error:  # noqa: BLE001  # a backend's own errors are the store's failure too
         return _unavailable(lease, error)
@@ -144,12 +144,15 @@ def _unavailable(lease: Lease, error: Exception) -> bool:
     """Do what the user chose for a store that can't be asked; return whether to run all the same."""
     known = error if isinstance(error, BackendUnavailable) else lease.store.failure(error)
     lease.unavailable = known
-    lease.move("refused")
+    policy = lease.options.on_unavailable or lease.setting.on_unavailable
+    if policy == "run":
+        lease.move("refused")  # without a lease, but in this process still the only run of its key
+    else:
+        lease.refuse()
     if lease.store.backend is not None:  # the key may have been granted, and the answer lost
         lease.store.in_background(partial(_give_back_quietly, lease))
-    policy = lease.options.on_unavailable or lease.setting.on_unavailable
     if policy == "raise":
-        raise known from known.__cause__ or (error if error is not known else None)
+        raise known
     if policy == "run":
         _log.warning("%s runs unguarded on %r: %s", lease.function, lease.key, known)
     return policy == "run"

@@ -90,7 +90,7 @@ class Store:
         except OnceError:
             raise
         except Exception as error:
-            raise self.failure(error) from error
+            raise self.failure(error)  # noqa: B904  # it names its cause itself
 
     async def _aask(self, verb: str, *args: str) -> Any:
         if self.never_blocks:
@@ -102,11 +102,13 @@ class Store:
         except OnceError:
             raise
         except Exception as error:
-            raise self.failure(error) from error
+            raise self.failure(error)  # noqa: B904  # it names its cause itself
 
     def failure(self, error: Exception) -> BackendUnavailable:
         """Return the error to raise for one that a backend should not have let out."""
-        return BackendUnavailable(f"{self.name} failed with {type(error).__name__}: {error}")
+        failure = BackendUnavailable(f"{self.name} failed with {type(error).__name__}: {error}")
+        failure.__cause__ = error
+        return failure
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Return what *call* returns in a thread of this store; it goes on there if the coroutine is cancelled."""

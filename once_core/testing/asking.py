@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NoReturn, TypeAlias, TypeVar, cast
 
 from ..backend import Backend, Grant, Holder
 from ..errors import BackendUnavailable
 from .rules import RULES, shown
-from .watching import Child, Watch, in_threads
+from .watching import Child, StartingLine, Watch, in_threads
 
 T = TypeVar("T")
 Way: TypeAlias = Literal["sync", "aio"]
@@ -78,8 +77,8 @@ class Ask:
         if self.way == "aio":
             bodies = [lambda: asyncio.run(self._play_as_tasks(rounds, answers))]
         else:
-            barrier = threading.Barrier(len(rounds[0]))
-            bodies = [self._player(i, rounds, answers, barrier) for i in range(len(rounds[0]))]
+            line = StartingLine(len(rounds[0]))
+            bodies = [self._player(i, rounds, answers, line) for i in range(len(rounds[0]))]
         in_threads(
             "one of several calls made at once",
             bodies,
@@ -148,18 +147,18 @@ class Ask:
             await asyncio.gather(*map(play, scripts, row))
 
     def _player(
-        self, i: int, rounds: Sequence[Sequence[Script]], answers: list[list[list[Any]]], barrier: threading.Barrier
+        self, i: int, rounds: Sequence[Sequence[Script]], answers: list[list[list[Any]]], line: StartingLine
     ) -> Callable[[], None]:
         def play() -> None:
             try:
                 for scripts, row in zip(rounds, answers, strict=True):
-                    barrier.wait()
+                    line.wait()
                     for call in scripts[i]:
                         row[i].append(answer := self._answer(call))
                         if isinstance(answer, Grant):
                             break
             except BaseException:
-                barrier.abort()
+                line.barrier.abort()
                 raise
 
         return play

@@ -27,10 +27,15 @@ class ProcessRules(Basis):
 
     def test_the_object_survives_a_fork(self, ask: Ask, key: str) -> None:
         lease = self.take(ask, key)
-        child = ask.fork(self.live_through_leases)
+        places = memoryview(mmap.mmap(-1, 8)).cast("I")
 
+        def live(asking: Ask, me: int) -> None:
+            self.line_up(places, me, 1)
+            self.live_through_leases(asking, 50)
+
+        child = ask.fork(lambda inherited: live(inherited, 1))
         try:
-            self.live_through_leases(ask)
+            live(ask, 0)
             child.result("a forked child that asked while its parent did", self.verb_timeout)
             self.still_holds(ask, lease, 8, "a child's calls")
             RULES[8].expect(True, ask.release(key, lease.token), "after a fork release by the parent")
@@ -44,7 +49,7 @@ class ProcessRules(Basis):
 
         with self.busy_threads(ask):
             for _ in range(_FORKS):
-                child = ask.fork(lambda inherited: self.live_through_leases(inherited, 1))
+                child = ask.fork(self.live_through_leases)
                 child.result("a child, forked while other threads were asking,", self.verb_timeout)
         self.still_holds(ask, lease, 8, "forks amid calls")
 
@@ -81,8 +86,7 @@ class ProcessRules(Basis):
         def race(inherited: Ask, me: int) -> list[bool]:
             wins: list[bool] = []
             for turn, key in enumerate(keys, 1):
-                places[me] = turn
-                self.wait_for(lambda turn=turn: places[1 - me] >= turn)  # type: ignore[misc]  # binds this turn
+                self.line_up(places, me, turn)
                 wins.append(inherited.acquire(key, new_token(), LONG) is not None)
             return wins
 
@@ -96,11 +100,16 @@ class ProcessRules(Basis):
             if sum(won) != 1:
                 RULES[1].broken(f"{sum(won)} of two processes that asked for a key at the same moment won it")
 
+    def line_up(self, places: memoryview[int], me: int, turn: int) -> None:
+        """Wait until the other process, too, has come to this turn."""
+        places[me] = turn
+        self.wait_for(lambda: places[1 - me] >= turn)
+
     def needs_processes(self) -> None:
         if self.process_local:
             pytest.skip("process_local: another process has a store of its own")
 
-    def live_through_leases(self, ask: Ask, times: int = 25) -> None:
+    def live_through_leases(self, ask: Ask, times: int = 1) -> None:
         """Take new keys through a lease's life. Replies to another process on the same connection would show."""
         for _ in range(times):
             lease = self.take(ask, new_key())
@@ -116,7 +125,7 @@ class ProcessRules(Basis):
         def keep_asking(me: int) -> None:
             try:
                 while not over.is_set():
-                    self.live_through_leases(unwatched, 1)
+                    self.live_through_leases(unwatched)
                     asked[me] += 1
             except BaseException as error:  # noqa: BLE001  # raised again in the test's thread
                 errors.append(error)

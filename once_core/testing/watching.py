@@ -103,6 +103,28 @@ def in_threads(what: str, bodies: Sequence[Callable[[], None]], steps: Callable[
             raise error
 
 
+class StartingLine:
+    """Lets threads start together, turn after turn.
+
+    A barrier alone wakes them one by one, and the first is often done before the last is awake. So each that has
+    passed it waits, awake, for the others.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.barrier = threading.Barrier(width, self._next_turn)
+        self._awake: list[int] = []
+
+    def wait(self) -> None:
+        self.barrier.wait()
+        awake = self._awake
+        awake.append(1)
+        while len(awake) < self.barrier.parties and not self.barrier.broken:
+            pass
+
+    def _next_turn(self) -> None:
+        self._awake = []
+
+
 @contextmanager
 def switching_often() -> Generator[None]:
     """Let threads interrupt one another nearly everywhere: without it a missing lock may show once in a thousand."""

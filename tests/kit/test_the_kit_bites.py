@@ -70,7 +70,7 @@ def test_a_broken_backend_is_caught(run_kit: Callable[..., pytest.RunResult], cl
     ("cls", "body", "skipped"),
     [
         (right.AbleBackend, "process_local = has_aio = True", 10),
-        (right.FileBackend, "restart = lambda self, backend: backend", 21),
+        (right.FileBackend, "restart = lambda self, backend: backend", 19),
     ],
     ids=["able", "file"],
 )

@@ -42,6 +42,12 @@ def raw(path: Path, backend: SqlBackend) -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
+def insert(raw: sqlite3.Connection, rows: list[tuple[bytes, bytes]]) -> None:
+    raw.execute("BEGIN")
+    raw.executemany(f"INSERT INTO once_leases VALUES (?, ?, {NOW} + 60000, 0)", rows)
+    raw.execute("COMMIT")
+
+
 def fence(grant: Grant | None) -> int:
     assert grant is not None
     assert grant.fence is not None
@@ -125,8 +131,7 @@ def test_many_leases_are_renewed_by_few_statements(path: Path, raw: sqlite3.Conn
     event.listen(engine, "connect", lambda connection, _: connection.set_trace_callback(statements.append))
     backend = SqlBackend(engine)
     leases = [(f"key-{number}", f"token-{number}", 60.0) for number in range(10_005)]
-    rows = [(key.encode(), token.encode()) for key, token, _ in leases]
-    raw.executemany(f"INSERT INTO once_leases VALUES (?, ?, {NOW} + 30000, 0)", rows)
+    insert(raw, [(key.encode(), token.encode()) for key, token, _ in leases])
     raw.execute("UPDATE once_leases SET expires_at = 0 WHERE key = x'6b65792d37'")  # key-7
     raw.execute("UPDATE once_leases SET token = x'00' WHERE key = x'6b65792d3130303034'")  # key-10004
     answers = backend.renew_many(leases)
@@ -184,7 +189,7 @@ def test_holders_begin_with_exactly_the_prefix(backend: SqlBackend) -> None:
 
 def test_holders_are_listed_beyond_one_page(backend: SqlBackend, raw: sqlite3.Connection) -> None:
     rows = [(f"key-{number:04}".encode(), f"token-{number}".encode()) for number in range(2_500)]
-    raw.executemany(f"INSERT INTO once_leases VALUES (?, ?, {NOW} + 30000, 0)", rows)
+    insert(raw, rows)
 
     assert [(key.encode(), holder.token.encode()) for key, holder in backend.holders("")] == rows
 

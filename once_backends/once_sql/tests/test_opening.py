@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from sqlalchemy import create_engine, event
 
-from once_core.errors import BackendUnavailable, ConfigurationError
+from once_core.errors import BackendUnavailable, ConfigurationError, OnceError
 from once_sql import SqlBackend, once_offer_backends
 
 
@@ -97,7 +97,7 @@ def test_processes_that_start_together_all_find_the_table(tmp_path: Path) -> Non
             barrier.wait()
             try:
                 answers.put("skip" if backend.acquire("key", str(number), 60) is None else "run")
-            except Exception as error:
+            except OnceError as error:
                 answers.put(repr(error))
 
         url = f"sqlite:///{tmp_path}/{round_}.db?timeout=30"
