@@ -90,7 +90,7 @@ class Store:
         except OnceError:
             raise
         except Exception as error:
-            raise self.failure(error)  # noqa: B904  # it names its cause itself
+            raise self.failure(error) from error
 
     async def _aask(self, verb: str, *args: str) -> Any:
         if self.never_blocks:
@@ -102,7 +102,7 @@ class Store:
         except OnceError:
             raise
         except Exception as error:
-            raise self.failure(error)  # noqa: B904  # it names its cause itself
+            raise self.failure(error) from error
 
     def failure(self, error: Exception) -> BackendUnavailable:
         """Return the error to raise for one that a backend should not have let out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -96,7 +97,7 @@ GOLDEN: list[tuple[str, Callable[..., Any], tuple[Any, ...], str]] = [
     ("{a}{{{b}", two, ("{x", "{y"), "%7Bx{{y"),
     ("{a}}}{b}", two, ("x}", "y}"), "x%7D}y}"),
     ("{a}/{b}/{c}", three, ("a/b", "c/d", "e/f"), "a%2Fb/c%2Fd/e/f"),
-    ("{a}-{b}/{c}", three, ("-/", "-/", "-/"), "%2D//-%2F/-/"),
+    ("{a}-{b}/{c}", three, ("-/", "-/", "-/"), "%2D/--%2F/-/"),
     ("{a}-{b}.end", two, ("x.", "y-."), "x.-y-..end"),
     ("<{a}>-<{b}>", two, (">-<", ">-<"), "<%3E-<>-<>-<>"),
     ("{a}-{a}", one, ("-",), "%2D--"),
@@ -142,16 +143,14 @@ def test_a_key_has_the_text_that_is_promised(
     assert key == check.key_for(*args)
 
 
-@pytest.mark.parametrize(("template", "function", "args", "key"), GOLDEN)
+@pytest.mark.parametrize(("template", "function", "args", "key"), [row for row in GOLDEN if "%" not in row[3]])
 def test_where_nothing_is_escaped_a_template_says_what_str_format_says(
     template: str, function: Callable[..., Any], args: tuple[Any, ...], key: str
 ) -> None:
-    if "%" in key.replace("100%", ""):
-        return
-    names = ["a", "b", "c"] if function is not with_rest else ["a"]
-    named: dict[str, Any] = {"b": "b", "c": None, "rest": args[1:], "named": {}} | dict(zip(names, args, strict=False))
+    bound = inspect.signature(function).bind(*args)
+    bound.apply_defaults()
 
-    assert template.format(**named).replace("100%", "") == key.replace("100%25", "").replace("100%", "")
+    assert template.format(**bound.arguments) == key
 
 
 def test_keywords_that_the_function_collects_can_be_fields() -> None:
