@@ -175,11 +175,11 @@ class Lease:
 
     def told(self, answer: bool | None) -> None:
         """Take the store's answer to the giving back; None if there was none."""
+        keeper.forget(self)
         if answer is False and self.deadline:  # it was granted once
             self.lose("denied")
         elif self.move("told") and self._announced:
             plugins.tell("once_released", lease=self)
-        keeper.forget(self)
         if not self.store.users:
             self.store.close_if_idle()
 

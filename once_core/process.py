@@ -25,12 +25,12 @@ class Identity:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self._head = f"{socket.gethostname().replace(':', '-')}:{self.pid}:"
-        self._tail = f":{token_hex(6)}"
+        self._tail = f":{token_hex(6)}-"
         self._count = count()
 
     def new_token(self) -> str:
         """Return a new token; the wall clock in it is for display only."""
-        return f"{self._head}{time.time_ns() // 1_000_000}{self._tail}{next(self._count):x}"
+        return f"{self._head}{time.time_ns() // 1_000_000}{self._tail}{next(self._count)}"
 
 
 identity = Identity()

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from .decorator import Once
 
 
+# Results of these types can't be awaited: most runs need no closer look, which costs as much as a lease's token.
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})
+
+
 class Guard(Questions):
     """One decorated function: how its keys are made, and what a call does."""
 
@@ -59,7 +63,7 @@ class Guard(Questions):
                     if not begin(lease):
                         return self.skip(key, rival(lease) if self.raise_on_locked else None)
                     result = function(*args, **kwargs)
-                    if hasattr(type(result), "__await__"):  # pyright: ignore[reportUnknownArgumentType]  # whatever it is
+                    if type(result) not in _PLAIN:
                         self._refuse_awaitable(result)
                 finally:
                     end(lease)
@@ -117,6 +121,8 @@ class Guard(Questions):
             return await body
 
     def _refuse_awaitable(self, result: Any) -> None:
+        if not hasattr(result, "__await__"):
+            return
         if inspect.iscoroutine(result):
             result.close()
         raise TypeError(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NoReturn, TypeAlias, TypeVar, cast
 
 from ..backend import Backend, Grant, Holder
 from ..errors import BackendUnavailable
 from .rules import RULES, shown
-from .watching import Child, StartingLine, Watch, in_threads
+from .watching import Child, Watch, in_threads, packages_of, stumble_in
 
 T = TypeVar("T")
 Way: TypeAlias = Literal["sync", "aio"]
@@ -77,7 +78,7 @@ class Ask:
         if self.way == "aio":
             bodies = [lambda: asyncio.run(self._play_as_tasks(rounds, answers))]
         else:
-            line = StartingLine(len(rounds[0]))
+            line = threading.Barrier(len(rounds[0]))
             bodies = [self._player(i, rounds, answers, line) for i in range(len(rounds[0]))]
         in_threads(
             "one of several calls made at once",
@@ -147,9 +148,10 @@ class Ask:
             await asyncio.gather(*map(play, scripts, row))
 
     def _player(
-        self, i: int, rounds: Sequence[Sequence[Script]], answers: list[list[list[Any]]], line: StartingLine
+        self, i: int, rounds: Sequence[Sequence[Script]], answers: list[list[list[Any]]], line: threading.Barrier
     ) -> Callable[[], None]:
         def play() -> None:
+            stumble_in(packages_of(self.backend))
             try:
                 for scripts, row in zip(rounds, answers, strict=True):
                     line.wait()
@@ -158,7 +160,7 @@ class Ask:
                         if isinstance(answer, Grant):
                             break
             except BaseException:
-                line.barrier.abort()
+                line.abort()
                 raise
 
         return play

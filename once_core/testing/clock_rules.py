@@ -16,6 +16,7 @@ import pytest
 from .asking import Ask
 from .basis import LONG, Basis, growing, new_token
 from .rules import RULES
+from .watching import package_of, packages_of
 
 _HOUR = 3600.0
 _WHY = "a clock that is set (NTP, a resumed machine, an operator) would end live leases or keep dead ones"
@@ -83,7 +84,5 @@ def wall_clock_off_by(seconds: float, backend: object) -> Generator[None]:
 
 
 def _modules_of(backend: object) -> list[ModuleType]:
-    owners = [backend, getattr(backend, "aio", None)]
-    packages = {cls.__module__.partition(".")[0] for owner in owners for cls in type(owner).__mro__}
-    packages -= {"builtins", "typing", "once_core"}
-    return [module for name, module in list(sys.modules.items()) if name.partition(".")[0] in packages and module]
+    packages = packages_of(backend)
+    return [module for name, module in list(sys.modules.items()) if package_of(name) in packages and module]

@@ -7,19 +7,22 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Container, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from multiprocessing import Pipe
 from queue import SimpleQueue
-from time import monotonic
-from typing import Any, NoReturn, TypeVar
+from random import Random
+from time import monotonic, sleep
+from types import FrameType
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import pytest
 
 from .rules import RULES
 
 T = TypeVar("T")
+TraceFunction: TypeAlias = Callable[[FrameType, str, Any], Any]
 
 
 class Watch:
@@ -103,37 +106,45 @@ def in_threads(what: str, bodies: Sequence[Callable[[], None]], steps: Callable[
             raise error
 
 
-class StartingLine:
-    """Lets threads start together, turn after turn.
-
-    A barrier alone wakes them one by one, and the first is often done before the last is awake. So each that has
-    passed it waits, awake, for the others.
-    """
-
-    def __init__(self, width: int) -> None:
-        self.barrier = threading.Barrier(width, self._next_turn)
-        self._awake: list[int] = []
-
-    def wait(self) -> None:
-        self.barrier.wait()
-        awake = self._awake
-        awake.append(1)
-        while len(awake) < self.barrier.parties and not self.barrier.broken:
-            pass
-
-    def _next_turn(self) -> None:
-        self._awake = []
-
-
 @contextmanager
 def switching_often() -> Generator[None]:
-    """Let threads interrupt one another nearly everywhere: without it a missing lock may show once in a thousand."""
+    """Let threads interrupt one another nearly everywhere."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         yield
     finally:
         sys.setswitchinterval(before)
+
+
+def stumble_in(packages: Container[str]) -> None:
+    """Let this thread, from now on, pause now and then between two lines of the code of *packages*.
+
+    Threads of Python seldom switch within the few instructions between a check and what is then set; so a missing
+    lock shows once in thousands of races, and in production. With these pauses it shows in every few.
+    """
+    chance = Random()
+
+    def pause(frame: FrameType, event: str, argument: Any) -> TraceFunction:
+        if chance.random() < 0.1:
+            sleep(1e-5)
+        return pause
+
+    def enter(frame: FrameType, event: str, argument: Any) -> TraceFunction | None:
+        return pause if package_of(frame.f_globals.get("__name__", "")) in packages else None
+
+    sys.settrace(enter)
+
+
+def package_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def packages_of(backend: object) -> set[str]:
+    """Return the packages that *backend* and its `aio` are written in."""
+    owners = [backend, getattr(backend, "aio", None)]
+    packages = {package_of(cls.__module__) for owner in owners for cls in type(owner).__mro__}
+    return packages - {"builtins", "typing", "once_core"}
 
 
 class Child:

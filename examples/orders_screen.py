@@ -1,0 +1,107 @@
+"""What one sees of orders.py in a terminal, while it runs and at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from orders_shop import Act
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+TITLES = {False: "without @once", True: 'with @once(key="check_order-{order_id}")'}
+
+
+class Screen:
+    """Shows one act: how far it is, who checks what, and what happens to the worker that is killed."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False)
+        self._live = Live(console=self.console, auto_refresh=False, transient=True)
+        self._told: set[str] = set()
+
+    def __enter__(self) -> Screen:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, traceback)
+
+    def show(self, act: Act) -> None:
+        """Show how *act* stands now."""
+        self._tell("title", f"[bold]{TITLES[act.guarded]}[/]")
+        if (killed := act.killed) is not None and killed.ended is not None:
+            when = f"{killed.ended - act.began:4.1f} s"
+            self._tell("kill", f"  {when}  {killed.worker} killed with SIGKILL while it checks order {killed.order_id}")
+        if act.ran_again is not None:
+            run, seconds = act.ran_again
+            when = f"{run.started - act.began:4.1f} s"
+            self._tell("again", f"  {when}  order {run.order_id} runs again, on {run.worker}: {seconds:.1f} s later")
+        if act.done:
+            self._live.update("")
+            self.console.print(_numbers(act), "")
+        elif self.console.is_terminal:
+            self._live.update(Group(_numbers(act), _workers(act)), refresh=True)
+
+    def sum_up(self, acts: list[Act], picture: Path) -> None:
+        """Print the table at the end, and where the picture is."""
+        table = Table(title=f"{acts[0].checks} checks, asked for twice", title_style="bold", header_style="bold")
+        table.add_column()
+        for act in acts:
+            table.add_column("with @once" if act.guarded else "without", justify="right")
+        table.add_row("checks asked for", *(str(act.asked) for act in acts))
+        table.add_row("run", *(str(len(act.runs)) for act in acts))
+        table.add_row("skipped", *(str(len(act.skips)) for act in acts))
+        table.add_row("overlaps seen by the log", *(_verdict(act.overlaps) for act in acts))
+        table.add_row("instalments charged twice", *(_verdict(act.charged_twice) for act in acts))
+        table.add_row("killed, and run again after", *(_freed(act) for act in acts))
+        self.console.print(table)
+        self.console.print(f"The timeline is in [bold]{picture}[/]", soft_wrap=True)
+
+    def _tell(self, what: str, line: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            self.console.print(line)
+
+
+def _numbers(act: Act) -> RenderableType:
+    line = Table.grid(padding=(0, 2))
+    line.add_row(
+        ProgressBar(total=act.checks, completed=act.asked, width=20),
+        f"{act.asked}/{act.checks} asked for",
+        f"{len(act.runs)} run",
+        f"{len(act.skips)} skipped",
+        Text(f"{act.overlaps} overlaps", style="bold red" if act.overlaps else "green"),
+    )
+    return line
+
+
+def _workers(act: Act) -> RenderableType:
+    line = Text()
+    checked = list(act.busy.values())
+    for worker in act.workers:
+        order_id = act.busy.get(worker)
+        line.append(f"{worker} ", style="dim")
+        if act.killed is not None and act.killed.worker == worker:
+            line.append("killed   ", style="red")
+        elif order_id is None:
+            line.append("-        ", style="dim")
+        else:
+            line.append(f"order {order_id} ", style="bold red" if checked.count(order_id) > 1 else "cyan")
+    return line
+
+
+def _verdict(number: int) -> str:
+    return f"[bold red]{number}[/]" if number else "[bold green]0[/]"
+
+
+def _freed(act: Act) -> str:
+    if act.killed is None:
+        return "[dim]none killed[/]"
+    return "[red]not yet[/]" if act.ran_again is None else f"{act.ran_again[1]:.1f} s (ttl {act.ttl:g} s)"
