@@ -30,9 +30,9 @@ from orders_shop import Act, Shop, Skip
 
 ORDERS = (41, 42, 43)
 WORKERS = ("worker 1", "worker 2", "worker 3", "worker 4")
-CHECKS = 48  # asked for in each of the two acts
+CHECKS = 42  # asked for in each of the two acts
 PAUSE = 0.11  # seconds from one request to the next
-KILL_AFTER = 8  # requests
+KILL_AFTER = 6  # requests
 TTL = 2.0  # seconds: what a dead worker costs
 SEED = 7
 
@@ -53,23 +53,23 @@ def ask_the_bank(order_id: int, instalment: int) -> None:
     time.sleep(random.Random(f"{SEED}-{order_id}-{instalment}").uniform(0.35, 0.65))
 
 
-def work(pipe: Connection, name: str, database: Path, backend: str, prefix: str, guarded: bool) -> None:
+def work(pipe: Connection, name: str, database: Path, backend: str, prefix: str) -> None:
     """Be a worker process: check what the pipe asks for, and answer each request with whether it was skipped."""
     global shop
     shop = Shop(database, name)
-    check = check_order if guarded else check_order.__wrapped__
     try:
         configure(backend, prefix=prefix, ttl=TTL)
         pipe.send(lock("spawner").is_locked())
-        for order_id in iter(pipe.recv, None):
+        while True:
+            guarded, order_id = pipe.recv()
+            check = check_order if guarded else check_order.__wrapped__
             before = shop.runs_logged
             check(order_id)
             pipe.send(shop.runs_logged == before)
     except OnceError as error:
         pipe.send(error)
     except EOFError:  # the spawner is gone
-        pass
-    shop.close()
+        shop.close()
 
 
 class Worker:
@@ -112,12 +112,12 @@ class Spawner:
 
     def hand_out_all(self) -> None:
         """Ask for all checks, and wait until the last is answered."""
-        begin = self.act.began = time.monotonic()
+        self.act.began = time.monotonic()
         for order_id in islice(self._requests(), CHECKS):
-            while time.monotonic() < begin + self.act.asked * PAUSE or not self.free:
+            while time.monotonic() < self.act.began + self.act.asked * PAUSE or not self.free:
                 self._listen()
             worker = self.free.popleft()
-            worker.pipe.send(order_id)
+            worker.pipe.send((self.act.guarded, order_id))
             self.act.busy[worker.name] = order_id
             self.act.asked += 1
             if self.act.guarded and self.act.asked > KILL_AFTER and self.act.killed is None:
@@ -154,27 +154,26 @@ class Spawner:
                 return
 
 
-def play(guarded: bool, backend: str, folder: Path, show: Callable[[Act], None]) -> Act:
-    """Let new workers check new orders, with or without the decorator; return what came of it."""
-    act = Act(guarded, WORKERS, CHECKS, TTL)
-    database = folder / f"shop-{guarded}.db"
+def play(folder: Path, backend: str, show: Callable[[Act], None]) -> list[Act]:
+    """Let workers check orders without the decorator, then with it; return what came of each."""
+    shop = Shop(folder / "shop.db", "spawner")
     prefix = f"orders-{secrets.token_hex(4)}:"  # the store may be shared
-    shop = Shop.new(database, ORDERS)
     workers: list[Worker] = []
     try:
         configure(backend, prefix=prefix, ttl=TTL)
         with lock("spawner"):
             with deaf_to_ctrl_c():
-                workers += [Worker(name, database, backend, prefix, guarded) for name in WORKERS]
+                workers += [Worker(name, folder / "shop.db", backend, prefix) for name in WORKERS]
             if not all([worker.answer() for worker in workers]):
                 scheme = backend.partition("://")[0]
                 sys.exit(f"orders: {scheme}:// does not reach over processes: name a store that all workers share")
-        Spawner(act, shop, workers, show).hand_out_all()
-        act.runs = shop.runs()
-        act.charged_twice = shop.charged_twice()
-        act.done = True
-        show(act)
-        return act
+        acts = [Act(guarded, WORKERS, CHECKS, TTL) for guarded in (False, True)]
+        for act in acts:
+            shop.open_anew(ORDERS)
+            Spawner(act, shop, workers, show).hand_out_all()
+            act.runs, act.charged_twice, act.done = shop.runs(), shop.charged_twice(), True
+            show(act)
+        return acts
     finally:
         for worker in workers:
             worker.kill()
@@ -204,13 +203,11 @@ def main() -> None:
         sys.exit(f"orders: {error.name} is missing, which shows what happens. Type: pip install rich")
     from orders_picture import draw
 
+    screen = Screen(f"{len(WORKERS)} workers, {len(ORDERS)} orders in progress, a check asked for every {PAUSE} s")
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, screen:
             backend = arguments.backend or f"sqlite:///{folder}/once.db"
-            acts = []
-            for guarded in (False, True):
-                with Screen() as screen:
-                    acts.append(play(guarded, backend, Path(folder), screen.show))
+            acts = play(Path(folder), backend, screen.show)
         arguments.picture.write_text(draw(acts), encoding="utf-8")
         screen.sum_up(acts, arguments.picture)
     except (OnceError, OSError) as error:

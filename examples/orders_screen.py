@@ -17,14 +17,16 @@ TITLES = {False: "without @once", True: 'with @once(key="check_order-{order_id}"
 
 
 class Screen:
-    """Shows one act: how far it is, who checks what, and what happens to the worker that is killed."""
+    """Shows each act: how far it is, who checks what, and what happens to the worker that is killed."""
 
-    def __init__(self) -> None:
+    def __init__(self, headline: str) -> None:
+        self.headline = headline
         self.console = Console(highlight=False)
         self._live = Live(console=self.console, auto_refresh=False, transient=True)
-        self._told: set[str] = set()
+        self._told: set[tuple[bool, str]] = set()
 
     def __enter__(self) -> Screen:
+        self.console.print(self.headline, "")
         self._live.__enter__()
         return self
 
@@ -35,14 +37,14 @@ class Screen:
 
     def show(self, act: Act) -> None:
         """Show how *act* stands now."""
-        self._tell("title", f"[bold]{TITLES[act.guarded]}[/]")
+        self._tell(act, f"[bold]{TITLES[act.guarded]}[/]")
         if (killed := act.killed) is not None and killed.ended is not None:
             when = f"{killed.ended - act.began:4.1f} s"
-            self._tell("kill", f"  {when}  {killed.worker} killed with SIGKILL while it checks order {killed.order_id}")
+            self._tell(act, f"  {when}  {killed.worker} killed with SIGKILL while it checks order {killed.order_id}")
         if act.ran_again is not None:
             run, seconds = act.ran_again
             when = f"{run.started - act.began:4.1f} s"
-            self._tell("again", f"  {when}  order {run.order_id} runs again, on {run.worker}: {seconds:.1f} s later")
+            self._tell(act, f"  {when}  order {run.order_id} runs again, on {run.worker}: {seconds:.1f} s later")
         if act.done:
             self._live.update("")
             self.console.print(_numbers(act), "")
@@ -64,9 +66,9 @@ class Screen:
         self.console.print(table)
         self.console.print(f"The timeline is in [bold]{picture}[/]", soft_wrap=True)
 
-    def _tell(self, what: str, line: str) -> None:
-        if what not in self._told:
-            self._told.add(what)
+    def _tell(self, act: Act, line: str) -> None:
+        if (act.guarded, line) not in self._told:
+            self._told.add((act.guarded, line))
             self.console.print(line)
 
 

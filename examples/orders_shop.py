@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 TABLES = """
     PRAGMA journal_mode = WAL;
-    CREATE TABLE orders (id INTEGER PRIMARY KEY, state TEXT, instalments_paid INTEGER);
-    CREATE TABLE charges (order_id INTEGER, instalment INTEGER);
-    CREATE TABLE runs (worker TEXT, order_id INTEGER, started REAL, ended REAL, killed INTEGER DEFAULT 0);
+    CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, state TEXT, instalments_paid INTEGER);
+    CREATE TABLE IF NOT EXISTS charges (order_id INTEGER, instalment INTEGER);
+    CREATE TABLE IF NOT EXISTS runs (worker TEXT, order_id INTEGER, started REAL, ended REAL, killed INTEGER DEFAULT 0);
+    DELETE FROM orders; DELETE FROM charges; DELETE FROM runs;
 """
 
 
@@ -91,14 +92,6 @@ class Shop:
         self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
         self._db.execute("PRAGMA synchronous = OFF")
 
-    @classmethod
-    def new(cls, path: Path, orders: Iterable[int]) -> Shop:
-        """Make the database, with *orders* in progress."""
-        shop = cls(path, "spawner")
-        shop._db.executescript(TABLES)
-        shop._db.executemany("INSERT INTO orders VALUES (?, 'in progress', 0)", [(order,) for order in orders])
-        return shop
-
     def close(self) -> None:
         self._db.close()
 
@@ -129,6 +122,11 @@ class Shop:
             self._db.execute("UPDATE runs SET ended = ? WHERE rowid = ?", (time.monotonic(), row))
 
     # For the spawner.
+
+    def open_anew(self, orders: Iterable[int]) -> None:
+        """Make the tables, or empty them, and enter *orders* that are in progress."""
+        self._db.executescript(TABLES)
+        self._db.executemany("INSERT INTO orders VALUES (?, 'in progress', 0)", [(order,) for order in orders])
 
     def orders_in_progress(self) -> list[int]:
         return [order_id for (order_id,) in self._db.execute("SELECT id FROM orders WHERE state = 'in progress'")]

@@ -11,6 +11,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -94,9 +95,9 @@ class Keeper:
             now = clock()
             try:
                 next_look = self._look(now)
-            except Exception:  # noqa: BLE001  # without this thread every lease would be lost
+            except Exception as error:  # noqa: BLE001  # without this thread every lease would be lost
                 next_look = now + LOOK_EVERY
-                self.news.submit(lambda: _log.exception("the keeper stumbled, and goes on"))
+                self.news.submit(partial(_log.error, "the keeper stumbled, and goes on", exc_info=error))
             # Also when that lease is gone: else each of many short runs would rouse this thread.
             self._look_at = min(next_look, wanted) if wanted > now else next_look
             roused.wait(None if self._look_at == inf else min(max(self._look_at - clock(), 0.001), LOOK_EVERY))

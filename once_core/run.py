@@ -126,6 +126,8 @@ async def _aacquire(lease: Lease) -> bool:
             if lease.decide(await backend.acquire(lease.full_key, lease.token, lease.span), sent):
                 return lease.state == HELD
             await backend.release(lease.full_key, lease.token)
+            if lease.state != ASKING:
+                return False
     except ConfigurationError:
         lease.refuse()
         raise
