@@ -4,7 +4,8 @@
     python examples/orders.py --backend redis://localhost      # in any other store that several processes reach
 
 The same requests are made twice: without the decorator, then with it. The second time one worker is killed in the
-middle of a check. Beside this file: orders_shop.py, the database; orders_screen.py and orders_picture.py, what one sees.
+middle of a check. Beside this file lie orders_shop.py, the database, and what shows it all: orders_screen.py and
+orders_picture.py.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import connection, get_context
@@ -25,8 +26,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from once_core import OnceError, configure, lock, once
 from orders_shop import Act, Shop, Skip
+
+from once_core import OnceError, configure, lock, once
 
 ORDERS = (41, 42, 43)
 WORKERS = ("worker 1", "worker 2", "worker 3", "worker 4")
@@ -84,11 +86,11 @@ class Worker:
         theirs.close()
 
     def answer(self) -> bool:
-        """Return what the worker says. Raises OnceError if the store failed it."""
+        """Return what the worker says. Raises OnceError if the store failed it, OSError if it died."""
         try:
             answer = self.pipe.recv()
         except (EOFError, OSError):
-            raise RuntimeError(f"{self.name} ended unasked: what it wrote stands above") from None
+            raise ChildProcessError(f"{self.name} ended unasked: what it wrote stands above") from None
         if isinstance(answer, OnceError):
             raise answer
         return bool(answer)
@@ -106,7 +108,7 @@ class Spawner:
     def __init__(self, act: Act, shop: Shop, workers: list[Worker], show: Callable[[Act], None]) -> None:
         self.act = act
         self.shop = shop
-        self.workers = {worker.pipe: worker for worker in workers}
+        self.workers = list(workers)
         self.free = deque(workers)
         self.show = show
 
@@ -132,25 +134,28 @@ class Spawner:
 
     def _listen(self) -> None:
         """Take the answers that the workers give within a moment."""
-        for pipe in connection.wait(list(self.workers), timeout=0.01):
-            worker = self.workers[pipe]  # type: ignore[index]  # of all that can be waited for, these are pipes
-            skipped = worker.answer()
-            order_id = self.act.busy.pop(worker.name)
-            if skipped:
-                self.act.skips.append(Skip(worker.name, order_id, time.monotonic()))
-            self.free.append(worker)
+        ready = connection.wait([worker.pipe for worker in self.workers], timeout=0.02)
+        for worker in self.workers:
+            if worker.pipe in ready:
+                skipped = worker.answer()
+                order_id = self.act.busy.pop(worker.name)
+                if skipped:
+                    self.act.skips.append(Skip(worker.name, order_id, time.monotonic()))
+                self.free.append(worker)
         self.act.runs = self.shop.runs()
         self.show(self.act)
 
     def _kill_one(self) -> None:
         """Kill a worker in the middle of a check, if there is one: a check takes longer than 0.35 s."""
-        for run in self.act.runs:
+        for run in self.shop.runs():
             if run.ended is None and time.monotonic() - run.started > 0.25:
-                worker = next(worker for worker in self.workers.values() if worker.name == run.worker)
+                worker = next(worker for worker in self.workers if worker.name == run.worker)
                 killed_at = time.monotonic()
                 worker.kill()
-                del self.workers[worker.pipe], self.act.busy[worker.name]
+                self.workers.remove(worker)
+                del self.act.busy[worker.name]
                 self.shop.note_killed(worker.name, killed_at)
+                self.act.runs = self.shop.runs()
                 return
 
 
@@ -164,7 +169,8 @@ def play(folder: Path, backend: str, show: Callable[[Act], None]) -> list[Act]:
         with lock("spawner"):
             with deaf_to_ctrl_c():
                 workers += [Worker(name, folder / "shop.db", backend, prefix) for name in WORKERS]
-            if not all([worker.answer() for worker in workers]):
+            reached = [worker.answer() for worker in workers]
+            if not all(reached):
                 scheme = backend.partition("://")[0]
                 sys.exit(f"orders: {scheme}:// does not reach over processes: name a store that all workers share")
         acts = [Act(guarded, WORKERS, CHECKS, TTL) for guarded in (False, True)]
@@ -181,7 +187,7 @@ def play(folder: Path, backend: str, show: Callable[[Act], None]) -> list[Act]:
 
 
 @contextmanager
-def deaf_to_ctrl_c() -> Iterator[None]:
+def deaf_to_ctrl_c() -> Generator[None]:
     """Start processes that leave Ctrl-C to this one: they inherit that it is ignored."""
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from orders_shop import Act
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -22,10 +22,10 @@ class Screen:
     def __init__(self, headline: str) -> None:
         self.headline = headline
         self.console = Console(highlight=False)
-        self._live = Live(console=self.console, auto_refresh=False, transient=True)
+        self._live = Live(console=self.console, refresh_per_second=10, transient=True)
         self._told: set[tuple[bool, str]] = set()
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> Self:
         self.console.print(self.headline, "")
         self._live.__enter__()
         return self
@@ -49,20 +49,24 @@ class Screen:
             self._live.update("")
             self.console.print(_numbers(act), "")
         elif self.console.is_terminal:
-            self._live.update(Group(_numbers(act), _workers(act)), refresh=True)
+            self._live.update(Group(_numbers(act), _workers(act)))
 
     def sum_up(self, acts: list[Act], picture: Path) -> None:
         """Print the table at the end, and where the picture is."""
-        table = Table(title=f"{acts[0].checks} checks, asked for twice", title_style="bold", header_style="bold")
+        table = Table(
+            title=f"{acts[0].checks} checks without the decorator, and with it",
+            title_style="bold",
+            header_style="bold",
+        )
         table.add_column()
         for act in acts:
-            table.add_column("with @once" if act.guarded else "without", justify="right")
+            table.add_column("with @once" if act.guarded else "without @once", justify="right")
         table.add_row("checks asked for", *(str(act.asked) for act in acts))
         table.add_row("run", *(str(len(act.runs)) for act in acts))
         table.add_row("skipped", *(str(len(act.skips)) for act in acts))
         table.add_row("overlaps seen by the log", *(_verdict(act.overlaps) for act in acts))
         table.add_row("instalments charged twice", *(_verdict(act.charged_twice) for act in acts))
-        table.add_row("killed, and run again after", *(_freed(act) for act in acts))
+        table.add_row("killed check run again after", *(_freed(act) for act in acts))
         self.console.print(table)
         self.console.print(f"The timeline is in [bold]{picture}[/]", soft_wrap=True)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -30,7 +30,7 @@ class Run(NamedTuple):
     order_id: int
     started: float
     ended: float | None
-    killed: bool
+    killed: int
 
 
 class Skip(NamedTuple):
@@ -109,7 +109,7 @@ class Shop:
             self._db.execute("UPDATE orders SET instalments_paid = ? WHERE id = ?", (instalment, order_id))
 
     @contextmanager
-    def logged_run(self, order_id: int) -> Iterator[None]:
+    def logged_run(self, order_id: int) -> Generator[None]:
         """Write down when a run began and ended."""
         started = time.monotonic()
         self.runs_logged += 1
@@ -134,7 +134,7 @@ class Shop:
     def runs(self) -> list[Run]:
         """Return what the log has, in the order of time."""
         rows = self._db.execute("SELECT worker, order_id, started, ended, killed FROM runs ORDER BY started")
-        return [Run(worker, order_id, started, ended, bool(killed)) for worker, order_id, started, ended, killed in rows]
+        return [Run(*row) for row in rows]
 
     def note_killed(self, worker: str, at: float) -> None:
         """End the run that *worker* could not end itself, if there is one."""

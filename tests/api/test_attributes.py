@@ -26,7 +26,7 @@ def test_they_tell_of_a_holder_elsewhere(both: Both, stage: Stage) -> None:
     holder = both.call(check.holder, order=7)
 
     assert (RIVAL, "elsewhere", 77) == (holder.token, holder.host, holder.pid)
-    assert 0 < holder.remaining <= 60
+    assert 0 < holder.remaining <= 61  # a store may round up
     assert both.call(check.is_locked, 7) is True
     assert both.call(check.is_locked, 8) is False
     assert both.call(check.holder, 8) is None

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from once_core import BackendUnavailable, keeper as keeping
+from once_core import BackendUnavailable
+from once_core import keeper as keeping
 from once_core.keeper import BATCH, keeper
 from once_core.run import begin, end
 
@@ -36,7 +37,7 @@ def test_many_leases_are_renewed_by_few_questions_of_bounded_size() -> None:
     for lease in leases:
         end(lease)
 
-    assert [] == lost
+    assert lost == []
     assert max(sizes) <= BATCH
     assert len(sizes) < sum(sizes) / 10
     assert "renew" not in script.asked
@@ -113,7 +114,7 @@ def test_a_failing_store_is_complained_of_once_per_outage(caplog: pytest.LogCapt
     end(lease)
 
     assert not lost
-    assert 1 == caplog.text.count("gone fishing")
+    assert caplog.text.count("gone fishing") == 1
 
 
 def test_answers_that_do_not_match_the_questions_are_a_failure(caplog: pytest.LogCaptureFixture) -> None:
@@ -200,4 +201,4 @@ def test_a_lease_that_ends_slowly_is_forgotten_when_its_time_is_over() -> None:
     answer.set()
     ending.join()
 
-    assert "ended" == lease.state
+    assert lease.state == "ended"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -34,8 +36,13 @@ def test_a_pool_runs_everything_with_no_more_threads_than_its_size() -> None:
     pool = Pool("test-pool", size=3)
     done: list[int] = []
     go = threading.Event()
+
+    def job(number: int) -> None:
+        go.wait(60)
+        done.append(number)
+
     for number in range(20):
-        pool.submit(lambda number=number: go.wait(60) and done.append(number))  # type: ignore[misc]
+        pool.submit(partial(job, number))
 
     most = until(lambda: len(threads("test-pool")))
     go.set()
@@ -62,7 +69,11 @@ def test_a_closed_pool_ends_its_threads_and_starts_anew_for_another_job() -> Non
 def test_a_job_that_takes_too_long_is_not_waited_for() -> None:
     pool = Pool("test-slow")
     go = threading.Event()
-    pool.submit(lambda: go.wait(60) and None)
+
+    def job() -> None:
+        go.wait(60)
+
+    pool.submit(job)
 
     assert not pool.drain(0.01)
     go.set()
@@ -80,7 +91,7 @@ def test_without_a_thread_to_be_had_a_job_runs_at_once(monkeypatch: pytest.Monke
 
 
 def test_no_thread_is_started_while_the_interpreter_finalizes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process.sys, "is_finalizing", lambda: True)
+    monkeypatch.setattr(sys, "is_finalizing", lambda: True)
 
     assert not start_daemon(lambda: None, "test-never")
 

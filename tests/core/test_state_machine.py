@@ -59,7 +59,9 @@ class Async:
         asyncio.run(aend(lease))
 
 
-@pytest.fixture(params=[(Sync, Script), (Async, Script), (Async, Native), (Async, Direct)], ids=lambda p: str(p[1].__name__))
+@pytest.fixture(
+    params=[(Sync, Script), (Async, Script), (Async, Native), (Async, Direct)], ids=lambda p: str(p[1].__name__)
+)
 def way(request: pytest.FixtureRequest) -> tuple[Any, Callable[..., Script]]:
     """Who waits for the store: a thread, the bridge, the event loop, or nobody."""
     caller, backend = request.param
@@ -80,15 +82,21 @@ def test_a_lease_makes_the_moves_of_the_table_and_no_others(state: str, event: s
 def test_a_granted_lease_is_held_then_ends_when_the_store_is_told(way: Any) -> None:
     caller, backend = way
     seen: list[str] = []
-    script = backend(release=lambda *_: seen.append(lease.state) or True)
+    script = backend()
     lease = lease_on(script)
     script_opened(lease)
+
+    def release(*_: Any) -> bool:
+        seen.append(lease.state)
+        return True
+
+    script.answers["release"] = release
 
     began = caller.begin(lease)
     held = lease.state
     caller.end(lease)
 
-    assert (True, HELD, [ENDING], ENDED) == (began, held, seen, lease.state)
+    assert (began, held, seen, lease.state) == (True, HELD, [ENDING], ENDED)
     assert lease.fence == 7
 
 
@@ -101,8 +109,8 @@ def test_a_refused_lease_has_ended_and_runs_nothing(way: Any) -> None:
     began = caller.begin(lease)
     caller.end(lease)
 
-    assert (False, ENDED) == (began, lease.state)
-    assert {} == lease.store.running
+    assert (began, lease.state) == (False, ENDED)
+    assert lease.store.running == {}
     assert "release" not in script.asked
 
 
@@ -116,7 +124,7 @@ def test_a_store_that_is_away_refuses_and_is_told_in_case_the_grant_was_made(way
         caller.begin(lease)
     caller.end(lease)
 
-    assert ENDED == lease.state
+    assert lease.state == ENDED
     assert until(lambda: "release" in script.asked)
 
 
@@ -130,7 +138,7 @@ def test_a_lease_that_expires_in_its_body_is_lost_and_given_back_without_waiting
 
     caller.end(lease)
 
-    assert LOST == lease.state
+    assert lease.state == LOST
     assert lease.lost
     assert until(lambda: "release" in script.asked)
 
@@ -143,7 +151,7 @@ def test_a_lease_that_the_store_gave_away_is_lost_at_its_end(way: Any) -> None:
 
     caller.end(lease)
 
-    assert LOST == lease.state
+    assert lease.state == LOST
 
 
 def test_a_store_that_cannot_be_told_ends_the_lease_all_the_same(way: Any) -> None:
@@ -154,7 +162,7 @@ def test_a_store_that_cannot_be_told_ends_the_lease_all_the_same(way: Any) -> No
 
     caller.end(lease)
 
-    assert ENDED == lease.state
+    assert lease.state == ENDED
 
 
 def test_a_grant_that_arrives_after_its_ttl_is_given_back_and_asked_for_again(way: Any) -> None:
@@ -172,7 +180,7 @@ def test_a_grant_that_arrives_after_its_ttl_is_given_back_and_asked_for_again(wa
     script.answers["acquire"] = acquire
 
     assert caller.begin(lease)
-    assert ["acquire", "release", "acquire"] == script.asked
+    assert script.asked == ["acquire", "release", "acquire"]
     caller.end(lease)
 
 
@@ -186,18 +194,20 @@ def test_a_store_slower_than_the_ttl_is_unavailable(way: Any) -> None:
     with pytest.raises(BackendUnavailable, match="longer than the ttl"):
         caller.begin(lease)
 
-    assert ENDED == lease.state
+    assert lease.state == ENDED
 
 
 def test_a_caller_who_leaves_while_asking_lets_the_grant_be_given_back(way: Any) -> None:
     caller, backend = way
-    lease = lease_on(backend(acquire=lambda *_: lease.leave() and Grant(7)))
+    script = backend()
+    lease = lease_on(script)
     script_opened(lease)
+    script.answers["acquire"] = lambda *_: lease.leave() and Grant(7)
 
     began = caller.begin(lease)
 
-    assert (False, ENDING) == (began, lease.state)
-    assert "release" in lease.setting.store.backend.asked  # type: ignore[union-attr]  # it is open
+    assert (began, lease.state) == (False, ENDING)
+    assert "release" in script.asked
     settle(lease)
     assert until(lambda: lease.state == ENDED)
 
@@ -211,7 +221,7 @@ def test_settling_twice_gives_back_once_more_at_most_and_loses_nothing() -> None
 
     assert until(lambda: lease.state == ENDED)
     settle(lease)
-    assert ENDED == lease.state
+    assert lease.state == ENDED
 
 
 def test_a_renewal_that_is_denied_loses_the_lease() -> None:
@@ -221,7 +231,7 @@ def test_a_renewal_that_is_denied_loses_the_lease() -> None:
 
     lease.end_renewal(0.0, 30.0, False)
 
-    assert LOST == lease.state
+    assert lease.state == LOST
     end(lease)
 
 

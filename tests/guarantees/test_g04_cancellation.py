@@ -72,6 +72,7 @@ def test_a_cancellation_in_the_body_frees_the_key(
     store: Store, guard: Callable[[Once, str, Run], Run], way: str
 ) -> None:
     once = store.once(RELAYS[way](store.backend()))
+    once.lock("key").is_locked()  # the first question opens the store, in a thread
     begun: list[bool] = []
 
     async def body() -> None:
@@ -114,13 +115,15 @@ class Gate:
         self.passed += 1
 
 
-def stopped(store: Store, way: str, side: str, verb: str, gate: Gate) -> Relay:
+def stopped(store: Store, way: str, side: str, verb: str, gate: Gate) -> Once:
     relay = RELAYS[way](store.backend())
     if way == "native":
         getattr(relay.aio, side)[verb] = gate.astop
     else:
         getattr(relay, side)[verb] = gate.stop
-    return relay
+    once = store.once(relay)
+    once.lock("key").is_locked()  # the first question opens the store, in a thread
+    return once
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -131,8 +134,7 @@ def test_a_cancellation_amid_a_question_leaves_the_key_free(
     memory: Store, guard: Callable[[Once, str, Run], Run], way: str, verb: str, side: str, times: int
 ) -> None:
     gate = Gate()
-    relay = stopped(memory, way, side, verb, gate)
-    once = memory.once(relay)
+    once = stopped(memory, way, side, verb, gate)
 
     async def main() -> None:
         task = asyncio.create_task(guard(once, "key", at_once)())
@@ -159,8 +161,7 @@ def test_twenty_tasks_cancelled_at_once_leave_no_key_stuck(
     store: Store, guard: Callable[[Once, str, Run], Run], way: str, times: int
 ) -> None:
     gate = Gate()
-    relay = stopped(store, way, "before", "release", gate)
-    once = store.once(relay)
+    once = stopped(store, way, "before", "release", gate)
     keys = [f"key-{number}" for number in range(20)]
     begun: list[bool] = []
 
@@ -192,8 +193,7 @@ def test_tasks_cancelled_while_their_question_is_queued_leave_no_key_stuck(
     memory: Store, guard: Callable[[Once, str, Run], Run]
 ) -> None:
     gate = Gate()
-    relay = stopped(memory, "bridge", "before", "acquire", gate)
-    once = memory.once(relay)
+    once = stopped(memory, "bridge", "before", "acquire", gate)
     keys = [f"key-{number}" for number in range(40)]
 
     async def main() -> None:

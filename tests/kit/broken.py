@@ -664,7 +664,7 @@ class BrokenFile(FileBackend):
     """The store of all processes, to be broken."""
 
     caught_by: ClassVar[dict[str, int]] = {}
-    knobs: ClassVar[dict[str, object]] = {"race_rounds": 100}
+    knobs: ClassVar[dict[str, object]] = {}
 
 
 class TellsTimeByTheWall(BrokenFile):

@@ -60,7 +60,7 @@ def run_kit(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Calla
 
 @pytest.mark.parametrize(("cls", "test", "rule"), _CASES, ids=[f"{cls.__name__}-{test}" for cls, test, _ in _CASES])
 def test_a_broken_backend_is_caught(run_kit: Callable[..., pytest.RunResult], cls: type, test: str, rule: int) -> None:
-    result = run_kit(cls, test, "min_ttl = 0.15")
+    result = run_kit(cls, test, "min_ttl, race_rounds = 0.15, 100")
 
     assert {"failed": 1} == result.parseoutcomes()
     result.stdout.fnmatch_lines([f"*rule {rule}: *", "*seen: *", "*why it matters: *", f"*backend.py, rule {rule}"])

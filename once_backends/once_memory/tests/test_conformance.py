@@ -1,17 +1,15 @@
-"""The memory store keeps the nine rules."""
+"""The nine rules, told by the kit."""
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import pytest
-from once_memory import MemoryBackend
 
 from once_core.testing import BackendConformance
+from once_memory import MemoryBackend
 
 
-class TestMemoryBackend(BackendConformance):
-    process_local: ClassVar[bool] = True
+class TestMemory(BackendConformance):
+    process_local = True
 
     @pytest.fixture
     def backend(self) -> MemoryBackend:

@@ -1,4 +1,4 @@
-"""The nine rules, told by the kit."""
+"""The SQLite store keeps the nine rules."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from once_sql import SqlBackend
 class TestSqlite(BackendConformance):
     @pytest.fixture
     def backend(self, tmp_path: Path) -> Iterator[SqlBackend]:
-        self.url = f"sqlite:///{tmp_path}/once.db?timeout=2"
-        backend = SqlBackend(self.url)
-        yield backend
-        backend.close()
+        self.url = f"sqlite:///{tmp_path}/once.db"
+        self.opened = [SqlBackend(self.url)]
+        yield self.opened[0]
+        for backend in self.opened:
+            backend.close()
 
     @pytest.fixture(autouse=True)
     def _elsewhere(self, tmp_path: Path) -> None:
@@ -28,12 +29,13 @@ class TestSqlite(BackendConformance):
     def restart(self, backend: Backend) -> Backend:
         assert isinstance(backend, SqlBackend)
         backend.close()
-        return SqlBackend(self.url)
+        self.opened.append(SqlBackend(self.url))
+        return self.opened[-1]
 
     def unreachable(self) -> Backend:
         self.elsewhere.mkdir()
         backend = SqlBackend(f"sqlite:///{self.elsewhere}/once.db")
-        assert backend.holder("key") is None
+        backend.purge()
         backend.close()
         rmtree(self.elsewhere)
         return backend

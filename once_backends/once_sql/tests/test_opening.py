@@ -6,11 +6,13 @@ import multiprocessing
 import os
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Timer
 
 import pytest
 from sqlalchemy import create_engine, event
@@ -57,9 +59,11 @@ def test_the_options_are_taken_from_the_url(tmp_path: Path) -> None:
     backend.acquire("key", "token", 60)
     backend.close()
 
-    with sqlite3.connect(tmp_path / "once.db") as raw:
-        assert raw.execute('SELECT key, token FROM "order"').fetchall() == [(b"key", b"token")]
+    raw = sqlite3.connect(tmp_path / "once.db")
+    rows = raw.execute('SELECT key, token FROM "order"').fetchall()
     raw.close()
+
+    assert rows == [(b"key", b"token")]
 
 
 def test_a_relative_path_stays_what_it_was_when_the_process_moves(
@@ -99,6 +103,7 @@ def test_processes_that_start_together_all_find_the_table(tmp_path: Path) -> Non
                 answers.put("skip" if backend.acquire("key", str(number), 60) is None else "run")
             except OnceError as error:
                 answers.put(repr(error))
+            backend.close()
 
         url = f"sqlite:///{tmp_path}/{round_}.db?timeout=30"
         children = [processes.Process(target=start, args=(number, url, barrier, answers)) for number in range(30)]
@@ -109,6 +114,12 @@ def test_processes_that_start_together_all_find_the_table(tmp_path: Path) -> Non
             child.join()
 
         assert results == ["run", *["skip"] * 29]
+
+
+def make(path: Path, options: str = "") -> None:
+    backend = SqlBackend(f"sqlite:///{path}{options}")
+    assert backend.acquire("key", "token", 60) is not None
+    backend.close()
 
 
 def refusal(path: Path, options: str = "") -> str:
@@ -148,7 +159,20 @@ def test_something_else_by_the_name_of_the_table_is_refused(tmp_path: Path, othe
     raw.close()
 
     assert "choose another, as in ?table=my_leases" in refusal(tmp_path / "once.db")
-    SqlBackend(f"sqlite:///{tmp_path}/once.db?table=my_leases").acquire("key", "token", 60)
+    make(tmp_path / "once.db", "?table=my_leases")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sqlite3 has had this switch since Python 3.12")
+def test_an_engine_that_has_autocommit_turned_off_is_used_with_it(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/once.db", connect_args={"autocommit": False})
+    backend = SqlBackend(engine)
+    backend.acquire("key", "token", 60)
+    other = SqlBackend(f"sqlite:///{tmp_path}/once.db")
+
+    assert other.acquire("key", "other", 60) is None
+    for used in (backend, other):
+        used.close()
+    engine.dispose()
 
 
 @pytest.fixture
@@ -161,7 +185,7 @@ def anybodys_folder() -> Iterator[Path]:
 @pytest.mark.parametrize("protected", ["once.db", "."])
 def test_a_file_or_folder_that_can_not_be_written_is_refused(anybodys_folder: Path, protected: str) -> None:
     path = anybodys_folder / "once.db"
-    SqlBackend(f"sqlite:///{path}").acquire("key", "token", 60)
+    make(path)
     path.chmod(0o666)
     anybodys_folder.chmod(0o777)
     (anybodys_folder / protected).chmod(0o555)
@@ -200,6 +224,20 @@ def test_a_file_that_is_locked_for_longer_than_the_timeout_is_unavailable(tmp_pa
     raw.close()
 
     assert backend.acquire("key", "token", 60) is not None
+    backend.close()
+
+
+def test_a_file_that_is_locked_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    raw = sqlite3.connect(tmp_path / "once.db", isolation_level=None, check_same_thread=False)
+    raw.execute("BEGIN IMMEDIATE")
+    backend = SqlBackend(f"sqlite:///{tmp_path}/once.db")
+    timer = Timer(0.3, raw.close)
+    timer.start()
+    grant = backend.acquire("key", "token", 60)
+    timer.join()
+    backend.close()
+
+    assert grant is not None
 
 
 def test_what_worked_once_is_unavailable_rather_than_misconfigured(tmp_path: Path) -> None:

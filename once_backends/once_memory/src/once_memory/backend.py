@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from threading import Lock
 from time import monotonic, time_ns
@@ -45,6 +45,9 @@ class MemoryBackend:
                 return False
             self._leases[key] = (token, now + ttl, lease[2])
             return True
+
+    def renew_many(self, leases: Sequence[tuple[str, str, float]]) -> list[bool]:
+        return [self.renew(*lease) for lease in leases]
 
     def release(self, key: str, token: str) -> bool:
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Sequence
 from itertools import chain
 from math import ceil
@@ -155,6 +156,8 @@ class SqliteDatabase:
         if sqlite3.sqlite_version_info < (3, 35):
             raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old: once-sql needs 3.35 or newer")
         connection.isolation_level = None
+        if sys.version_info >= (3, 12):
+            connection.autocommit = True  # an engine of the user's may have turned it off
         connection.execute(f"PRAGMA busy_timeout = {ceil(self.timeout * 1000)}")
         connection.execute("PRAGMA synchronous = NORMAL")
         # The change to WAL, which all processes of a fresh start attempt at once, does not wait for the busy timeout.
