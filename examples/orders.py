@@ -28,7 +28,7 @@ from pathlib import Path
 
 from orders_shop import Act, Shop, Skip
 
-from once_core import OnceError, configure, lock, once
+from once_core import AlreadyLocked, OnceError, configure, lock, once
 
 ORDERS = (41, 42, 43)
 WORKERS = ("worker 1", "worker 2", "worker 3", "worker 4")
@@ -61,7 +61,7 @@ def work(pipe: Connection, name: str, database: Path, backend: str, prefix: str)
     shop = Shop(database, name)
     try:
         configure(backend, prefix=prefix, ttl=TTL)
-        pipe.send(lock("spawner").is_locked())
+        say_whether_first(pipe)
         while True:
             guarded, order_id = pipe.recv()
             check = check_order if guarded else check_order.__wrapped__
@@ -72,6 +72,17 @@ def work(pipe: Connection, name: str, database: Path, backend: str, prefix: str)
         pipe.send(error)
     except EOFError:  # the spawner is gone
         shop.close()
+
+
+def say_whether_first(pipe: Connection) -> None:
+    """Ask for a key that all workers ask for: in a store that they share, one of them gets it."""
+    try:
+        with lock("first"):
+            pipe.send(True)
+            pipe.recv()
+    except AlreadyLocked:
+        pipe.send(False)
+        pipe.recv()
 
 
 class Worker:
@@ -165,14 +176,14 @@ def play(folder: Path, backend: str, show: Callable[[Act], None]) -> list[Act]:
     prefix = f"orders-{secrets.token_hex(4)}:"  # the store may be shared
     workers: list[Worker] = []
     try:
-        configure(backend, prefix=prefix, ttl=TTL)
-        with lock("spawner"):
-            with deaf_to_ctrl_c():
-                workers += [Worker(name, folder / "shop.db", backend, prefix) for name in WORKERS]
-            reached = [worker.answer() for worker in workers]
-            if not all(reached):
-                scheme = backend.partition("://")[0]
-                sys.exit(f"orders: {scheme}:// does not reach over processes: name a store that all workers share")
+        configure(backend)  # refuses an unknown one; this process asks nothing of it
+        with deaf_to_ctrl_c():
+            workers += [Worker(name, folder / "shop.db", backend, prefix) for name in WORKERS]
+        if sum([worker.answer() for worker in workers]) != 1:
+            scheme = backend.partition("://")[0]
+            sys.exit(f"orders: {scheme}:// does not reach over processes: name a store that all workers share")
+        for worker in workers:
+            worker.pipe.send("begin")
         acts = [Act(guarded, WORKERS, CHECKS, TTL) for guarded in (False, True)]
         for act in acts:
             shop.open_anew(ORDERS)

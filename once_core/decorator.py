@@ -12,7 +12,7 @@ from .key import Key
 from .locking import Lock
 from .options import Choices, OnUnavailable, Options, Setting, check_policy, check_seconds
 from .store import opening, store_for
-from .wrapper import wrap
+from .wrapper import no_function, wrap
 
 if TYPE_CHECKING:
     from typing import Self
@@ -145,8 +145,10 @@ class Once:
         )
         Options("once", "", **choices)
 
-        def decorate(function: Any) -> Any:
-            return wrap(function, self, key, raise_on_locked, return_on_locked, choices)
+        def decorate(*function: Any, **named: Any) -> Any:
+            if len(function) != 1 or named:  # a call of what @once without parentheses has made of a function
+                raise no_function((*function, *named))
+            return wrap(function[0], self, key, raise_on_locked, return_on_locked, choices)
 
         return decorate
 

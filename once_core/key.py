@@ -82,6 +82,9 @@ class _Compiler:
             )
         if "" in texts[1:-1]:
             raise self._error("put a text between two fields that touch, or different calls would share a key")
+        for text in texts[1:-1]:
+            if text.startswith("%25") or "%25".startswith(text):  # it reads like an escaped %
+                raise self._error(f"{text!r} between two fields can't be told from a value: choose another text")
         mark, parts = self.mark, [repr(texts[0])]
         lines: list[str] = []
         for i, (field, conversion, spec) in enumerate(fields):

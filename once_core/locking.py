@@ -27,7 +27,7 @@ class Lock(Questions):
     """A key to be held for a while. Many threads and tasks may enter one object: each entry is a lease of its own."""
 
     def __init__(self, once: Once, key: str, wait: float, options: Options) -> None:
-        if wait:
+        if wait != 0:
             check_seconds("wait", wait, "lock")
         super().__init__(once, lambda: self.key)
         self.key = check_key(key, "lock")

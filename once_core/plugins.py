@@ -130,7 +130,7 @@ def tell(hook: str, **about: Any) -> None:
 
 def hide_password(url: str) -> str:
     """Return *url* with its password, if any, replaced by ***."""
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, rest = url.rpartition("://")
     credentials, at, place = rest.rpartition("@")
     user, colon, _ = credentials.partition(":")
     return f"{scheme}{separator}{user}{colon}***{at}{place}" if colon and at else url
@@ -190,4 +190,4 @@ def install_hint(scheme: str) -> str:
     if scheme in _PUBLISHED:
         return f"Type: pip install {_PUBLISHED[scheme]}"
     known = ", ".join(f"{name} ({distribution})" for name, distribution in _PUBLISHED.items())
-    return f"Check the spelling, or pip install the plugin that serves it; those of once are {known}"
+    return f"Check the spelling, or pip install the plugin that serves it. Those of once are {known}"

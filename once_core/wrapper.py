@@ -121,7 +121,7 @@ class Guard(Questions):
             return await body
 
     def _refuse_awaitable(self, result: Any) -> None:
-        if not hasattr(result, "__await__"):
+        if not hasattr(cast("Any", type(result)), "__await__"):
             return
         if inspect.iscoroutine(result):
             result.close()
@@ -160,13 +160,18 @@ def wrap(function: Any, once: Once, key: Key, raise_on_locked: bool, return_on_l
     return guarded
 
 
+def no_function(thing: object) -> TypeError:
+    """Return the error for what can't be decorated."""
+    return TypeError(f"once guards functions, not {thing!r}: write @once(key=...) above a def")
+
+
 def _target(function: Any) -> Any:
     """Return the function that will run: what a partial or a callable object stands for. Refuse what can't be run."""
     target = function
     while isinstance(target, functools.partial):
         target = target.func
     if not callable(target) or isinstance(target, type):
-        raise TypeError(f"once guards functions, not {target!r}: write @once(key=...) above a def")
+        raise no_function(target)
     if not inspect.isroutine(target):
         target = target.__call__
     if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):

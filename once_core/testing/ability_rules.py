@@ -30,15 +30,15 @@ class AbilityRules(Basis):
             [
                 (first.key, first.token, LONG),
                 (held.key, new_token(), self.min_ttl),
+                (last.key, last.token, LONG),
                 (expired.key, expired.token, LONG),
                 (new_key(), new_token(), LONG),
-                (last.key, last.token, LONG),
             ]
         )
         RULES[3].expect(
-            [True, False, False, False, True],
+            [True, False, True, False, False],
             answers,
-            "renew_many of leases held, a stranger's, expired, unknown and held",
+            "renew_many of leases held, a stranger's, held, expired and unknown",
             _BATCH,
         )
         RULES[4].expect(None, ask_directly.holder(expired.key), "holder of an expired key after renew_many", _BATCH)

