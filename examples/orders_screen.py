@@ -26,7 +26,7 @@ class Screen:
         self._told: set[tuple[bool, str]] = set()
 
     def __enter__(self) -> Self:
-        self.console.print(self.headline, "")
+        self.console.print(f"{self.headline}\n")
         self._live.__enter__()
         return self
 
@@ -44,10 +44,11 @@ class Screen:
         if act.ran_again is not None:
             run, seconds = act.ran_again
             when = f"{run.started - act.began:4.1f} s"
-            self._tell(act, f"  {when}  order {run.order_id} runs again, on {run.worker}: {seconds:.1f} s later")
+            self._tell(act, f"  {when}  order {run.order_id} runs again, on {run.worker}: {seconds:.1f} s after the kill")
         if act.done:
             self._live.update("")
-            self.console.print(_numbers(act), "")
+            self.console.print(_numbers(act))
+            self.console.print()
         elif self.console.is_terminal:
             self._live.update(Group(_numbers(act), _workers(act)))
 
@@ -80,10 +81,10 @@ def _numbers(act: Act) -> RenderableType:
     line = Table.grid(padding=(0, 2))
     line.add_row(
         ProgressBar(total=act.checks, completed=act.asked, width=20),
-        f"{act.asked}/{act.checks} asked for",
-        f"{len(act.runs)} run",
-        f"{len(act.skips)} skipped",
-        Text(f"{act.overlaps} overlaps", style="bold red" if act.overlaps else "green"),
+        f"asked for {act.asked}/{act.checks}",
+        f"run {len(act.runs)}",
+        f"skipped {len(act.skips)}",
+        Text(f"overlaps {act.overlaps}", style="bold red" if act.overlaps else "green"),
     )
     return line
 

@@ -522,14 +522,14 @@ class RenewManyAnswersInItsOwnOrder(Able):
         "test_renew_many_takes_a_thousand_leases": 3,
     }
 
-    def renew_many(self, leases: Sequence[tuple[str, str, float]]) -> Sequence[bool | None]:
+    def renew_many(self, leases: Sequence[tuple[str, str, float]]) -> list[bool]:
         return super().renew_many(leases[::-1])
 
 
 class RenewManyTakesOneTtlForAll(Able):
     caught_by: ClassVar = {"test_renew_many_sets_the_end_of_each_lease": 2}
 
-    def renew_many(self, leases: Sequence[tuple[str, str, float]]) -> Sequence[bool | None]:
+    def renew_many(self, leases: Sequence[tuple[str, str, float]]) -> list[bool]:
         longest = max((ttl for _, _, ttl in leases), default=0.0)
         return super().renew_many([(key, token, longest) for key, token, _ in leases])
 
@@ -537,7 +537,7 @@ class RenewManyTakesOneTtlForAll(Able):
 class RenewManyNeedsALease(Able):
     caught_by: ClassVar = {"test_renew_many_of_nothing_answers_nothing": 9}
 
-    def renew_many(self, leases: Sequence[tuple[str, str, float]]) -> Sequence[bool | None]:
+    def renew_many(self, leases: Sequence[tuple[str, str, float]]) -> list[bool]:
         first, *others = leases
         return super().renew_many([first, *others])
 
@@ -545,7 +545,7 @@ class RenewManyNeedsALease(Able):
 class RenewManyTakesAHundred(Able):
     caught_by: ClassVar = {"test_renew_many_takes_a_thousand_leases": 3}
 
-    def renew_many(self, leases: Sequence[tuple[str, str, float]]) -> Sequence[bool | None]:
+    def renew_many(self, leases: Sequence[tuple[str, str, float]]) -> list[bool]:
         return super().renew_many(leases[:100])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -111,9 +111,6 @@ class AbleBackend(MemoryBackend):
     def __init__(self) -> None:
         super().__init__()
         self.aio = Coroutines(self)
-
-    def renew_many(self, leases: Sequence[tuple[str, str, float]]) -> Sequence[bool | None]:
-        return [self.renew(*lease) for lease in leases]
 
     def close(self) -> None:
         pass
