@@ -86,7 +86,10 @@ def say_whether_first(pipe: Connection) -> None:
 
 
 class Worker:
-    """What the spawner knows of a worker process. Each has a pipe of its own, so that none dies with another's key."""
+    """What the spawner knows of a worker process, and the pipe to it.
+
+    Each has a pipe of its own: a queue that all share may be left locked by one that is killed.
+    """
 
     def __init__(self, name: str, *about: object) -> None:
         context = get_context("spawn")
@@ -225,8 +228,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder, screen:
             backend = arguments.backend or f"sqlite:///{folder}/once.db"
             acts = play(Path(folder), backend, screen.show)
+        screen.sum_up(acts)
         arguments.picture.write_text(draw(acts), encoding="utf-8")
-        screen.sum_up(acts, arguments.picture)
+        screen.point_to(arguments.picture)
     except (OnceError, OSError) as error:
         sys.exit(f"orders: {error}")
     except KeyboardInterrupt:

@@ -44,7 +44,9 @@ class Screen:
         if act.ran_again is not None:
             run, seconds = act.ran_again
             when = f"{run.started - act.began:4.1f} s"
-            self._tell(act, f"  {when}  order {run.order_id} runs again, on {run.worker}: {seconds:.1f} s after the kill")
+            self._tell(
+                act, f"  {when}  order {run.order_id} runs again, on {run.worker}: {seconds:.1f} s after the kill"
+            )
         if act.done:
             self._live.update("")
             self.console.print(_numbers(act))
@@ -52,8 +54,8 @@ class Screen:
         elif self.console.is_terminal:
             self._live.update(Group(_numbers(act), _workers(act)))
 
-    def sum_up(self, acts: list[Act], picture: Path) -> None:
-        """Print the table at the end, and where the picture is."""
+    def sum_up(self, acts: list[Act]) -> None:
+        """Print the table at the end."""
         table = Table(
             title=f"{acts[0].checks} checks without the decorator, and with it",
             title_style="bold",
@@ -69,7 +71,10 @@ class Screen:
         table.add_row("instalments charged twice", *(_verdict(act.charged_twice) for act in acts))
         table.add_row("killed check run again after", *(_freed(act) for act in acts))
         self.console.print(table)
-        self.console.print(f"The timeline is in [bold]{picture}[/]", soft_wrap=True)
+
+    def point_to(self, picture: Path) -> None:
+        """Print where the picture is."""
+        self.console.print(Text("The timeline is in ").append(str(picture), style="bold"), soft_wrap=True)
 
     def _tell(self, act: Act, line: str) -> None:
         if (act.guarded, line) not in self._told:

@@ -101,8 +101,13 @@ def away() -> None:
     raise BackendUnavailable("the store is away")
 
 
-async def away_from_coroutines() -> None:
-    away()
+def awaited(hook: Callable[[], object]) -> Callable[[], Awaitable[object]]:
+    """Return *hook* for the coroutine side."""
+
+    async def call() -> object:
+        return hook()
+
+    return call
 
 
 def first(failure: Callable[[], object], times: int = 1) -> Callable[[], None]:

@@ -12,7 +12,7 @@ import pytest
 
 from once_core import SKIPPED, AlreadyLocked, BackendUnavailable, current_lease
 
-from .backends import Relay, away, away_from_coroutines
+from .backends import Relay, away, awaited
 from .calls import Beside, Held, wait_until
 from .kinds import FORMS, Kind
 from .stores import Store
@@ -100,7 +100,7 @@ def test_a_release_that_fails_costs_no_result(
     relay = Relay(memory.backend(), native=native)
     relay.before["release"] = failure
     if native:
-        relay.aio.before["release"] = away_from_coroutines
+        relay.aio.before["release"] = awaited(failure)
 
     assert "result" == form(memory.once(relay), "key", lambda: "result")()
 

@@ -26,10 +26,10 @@ def test_keys_are_the_same_in_every_process(programs: Programs, tmp_path: Path) 
 
 
 def test_different_fields_make_different_keys(memory: Store) -> None:
-    @memory.once().once(key="{one}-{two}%{three}")
+    @memory.once().once(key="{one}-{two}.{three}")
     def run(one: str, two: str, three: str) -> None: ...
 
-    texts = ["", "-", "%", "%2D", "--", "-%", "1", "1-", "-1"]
+    texts = ["", "-", ".", "%", "%2D", "%2E", "--", "-.", "-%", "1", "1-", ".1"]
     keys = [run.key_for(*fields) for fields in product(texts, repeat=3)]
 
     assert len(keys) == len(set(keys))

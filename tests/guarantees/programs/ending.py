@@ -1,0 +1,149 @@
+"""End while once is in use: `ending SCENARIO URL PREFIX`. Prints what the scenario is to reach."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Callable
+from time import sleep
+from typing import Any
+
+from once_core import SKIPPED, Once
+
+from ..kinds import FORMS
+
+
+def say(text: str) -> None:
+    os.write(1, f"{text}\n".encode())
+
+
+def amid_runs(once: Once) -> None:
+    """Daemon threads are in the middle of runs whose leases are being renewed."""
+    begun = [threading.Event() for _ in FORMS]
+
+    def body(event: threading.Event) -> None:
+        event.set()
+        sleep(3600)
+
+    for (form, guard), event in zip(FORMS.items(), begun, strict=True):
+        call = guard(once, form, lambda event=event: body(event))
+        threading.Thread(target=call, daemon=True).start()
+    for event in begun:
+        assert event.wait(30)
+    sleep(1.0)
+    say("ended")
+
+
+def amid_calls(once: Once) -> None:
+    """Daemon threads make one call after the other."""
+
+    def work(call: Callable[[], Any]) -> None:
+        while True:
+            call()
+
+    for form, guard in FORMS.items():
+        threading.Thread(target=work, args=(guard(once, form, lambda: None),), daemon=True).start()
+    sleep(1.0)
+    say("ended")
+
+
+def at_exit(once: Once) -> None:
+    """Exit handlers make calls: one that was registered before any call, and one after."""
+    calls = {form: guard(once, form, lambda: "ran") for form, guard in FORMS.items()}
+    held = FORMS["def"](once, "outer", lambda: [call() for call in calls.values()])
+
+    def handler() -> None:
+        say(" ".join(map(str, held())))
+
+    atexit.register(handler)
+    for call in calls.values():
+        call()
+    atexit.register(handler)
+
+
+class Finalized:
+    """Makes its calls when the interpreter throws away what is left."""
+
+    def __init__(self, calls: list[Callable[[], Any]], say: Callable[[str], None]) -> None:
+        self.calls = calls
+        self.say = say
+
+    def __del__(self) -> None:
+        for call in self.calls:
+            self.say(str(call()))
+
+
+def finalized(once: Once) -> None:
+    """Objects make plain calls while the interpreter finalizes, after runs in threads and coroutines."""
+    for form, guard in FORMS.items():
+        guard(once, f"before {form}", lambda: None)()
+    global _left
+    _left = Finalized([FORMS[form](once, form, lambda: "ran") for form in ("def", "with")], say)
+
+
+def finalized_unopened(once: Once) -> None:
+    """The first call of all comes while the interpreter finalizes."""
+    global _left
+    _left = Finalized([FORMS[form](once, form, lambda: "ran") for form in ("def", "with")], say)
+
+
+def finalized_in_a_loop(once: Once) -> None:
+    """A coroutine is run while the interpreter finalizes."""
+
+    @once.once(key="loop", return_on_locked=SKIPPED)
+    async def run() -> str:
+        return "ran"
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(run())
+
+    def call() -> Any:
+        try:
+            return loop.run_until_complete(run())
+        finally:
+            loop.close()
+
+    # A reference cycle in a module that is thrown away late.
+    sys.late = Finalized([call], say)  # type: ignore[attr-defined]  # a place that outlives other modules
+
+
+def in_a_thread_that_outlives_main(once: Once) -> None:
+    """The main thread ends; another one goes on with its run, and then makes one more call."""
+
+    def work() -> None:
+        FORMS["def"](once, "first", lambda: sleep(1.5))()
+        say(str(FORMS["async def"](once, "second", lambda: "ran")()))
+
+    threading.Thread(target=work).start()
+
+
+def exit_in_a_body(once: Once) -> None:
+    say("exits")
+    FORMS["def"](once, "key", lambda: sys.exit(0))()
+
+
+_left: object = None
+SCENARIOS = {
+    scenario.__name__: scenario
+    for scenario in (
+        amid_runs,
+        amid_calls,
+        at_exit,
+        finalized,
+        finalized_unopened,
+        finalized_in_a_loop,
+        in_a_thread_that_outlives_main,
+        exit_in_a_body,
+    )
+}
+
+
+def main(scenario: str, url: str, prefix: str) -> None:
+    SCENARIOS[scenario](Once(url, prefix=prefix, ttl=0.6))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

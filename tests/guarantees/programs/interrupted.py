@@ -1,0 +1,81 @@
+"""Make calls that a signal handler interrupts at random moments: `interrupted FORM ERROR SIGNALS CALLS URL PREFIX`.
+
+Prints how many were interrupted, how many keys are still held, and whether a run of several ttl keeps its key after all.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import sys
+from time import monotonic, sleep
+from types import FrameType
+
+from once_core import Once, current_lease
+
+from ..kinds import FORMS
+
+TTL = 1.0
+
+
+class Interrupted(BaseException):
+    """Goes through everything, as KeyboardInterrupt does."""
+
+
+class SoftTimeLimit(Exception):
+    """Looks like any other failure, as Celery's does."""
+
+
+def main(form: str, error_name: str, signals: str, number: str, url: str, prefix: str) -> None:
+    logging.disable()
+    error = {"Interrupted": Interrupted, "SoftTimeLimit": SoftTimeLimit}[error_name]
+    once = Once(url, prefix=prefix, ttl=TTL)
+    keys = [f"key-{i}" for i in range(int(number))]
+    calls = [FORMS[form](once, key, lambda: None) for key in keys]
+    still_to_come = 0
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal still_to_come
+        still_to_come -= 1
+        if still_to_come > 0:
+            signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, length / 3))
+        raise error
+
+    signal.signal(signal.SIGALRM, handle)
+    for warm_up in calls[:10]:
+        warm_up()
+    start = monotonic()
+    for call in calls[:50]:
+        call()
+    length = (monotonic() - start) / 50
+    interrupted = 0
+    for call in calls:
+        try:
+            try:
+                still_to_come = int(signals)
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 1.5 * length))
+                call()
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except (Interrupted, Exception):
+                interrupted += 1
+                still_to_come = 0
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        except (Interrupted, Exception):  # the second of them
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    deadline = monotonic() + 4 * TTL
+    held = keys
+    while monotonic() < deadline and (held := [key for key in held if once.lock(key).is_locked()]):
+        sleep(0.1)
+
+    def body() -> bool:
+        lease = current_lease()
+        assert lease is not None
+        sleep(2.2 * TTL)
+        return not lease.lost and once.lock("last").is_locked()
+
+    print(interrupted, len(held), FORMS[form](once, "last", body)())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

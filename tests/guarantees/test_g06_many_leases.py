@@ -1,0 +1,15 @@
+"""G6: ten thousand runs at once keep their keys, and the machine has its processor to itself."""
+
+from __future__ import annotations
+
+from .processes import Programs
+from .stores import Store
+
+
+def test_ten_thousand_leases_are_kept_and_cost_little(store: Store, programs: Programs) -> None:
+    code, output, errors = programs.run("many", 10_000, 6.0, store.url, store.prefix)
+    assert (0, "") == (code, errors)
+    lost, share = output.split()
+
+    assert 0 == int(lost)
+    assert float(share) < 0.3

@@ -1,0 +1,96 @@
+"""G13: it survives fork, threads, gevent, several event loops in turn, signals, and interpreter shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from once_core import SKIPPED
+
+from .backends import Relay
+from .calls import together
+from .processes import Programs
+from .stores import Store
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+
+
+@forks
+@pytest.mark.parametrize("scenario", ["in_a_body", "in_a_loop", "amid_calls", "amid_configuring", "by_multiprocessing"])
+def test_fork(store: Store, scenario: str, programs: Programs) -> None:
+    # Python 3.12 and later warn of each fork amid threads: here that is the point.
+    options = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}
+
+    assert (0, "ok", "") == programs.run("forking", scenario, store.url, store.prefix, **options)
+
+
+def test_gevent(store: Store, programs: Programs) -> None:
+    pytest.importorskip("gevent")
+
+    assert (0, "ok", "") == programs.run("greens", store.url, store.prefix)
+
+
+ENDINGS = {
+    "amid_runs": "ended",
+    "amid_calls": "ended",
+    "at_exit": "ran ran ran ran\nran ran ran ran",
+    "finalized": "ran\nran",
+    "finalized_unopened": "ran\nran",
+    "finalized_in_a_loop": "ran",
+    "in_a_thread_that_outlives_main": "ran",
+    "exit_in_a_body": "exits",
+}
+
+
+@pytest.mark.parametrize("scenario", ENDINGS)
+def test_the_end_of_the_interpreter(store: Store, scenario: str, programs: Programs) -> None:
+    assert (0, ENDINGS[scenario], "") == programs.run("ending", scenario, store.url, store.prefix)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers of that kind")
+@pytest.mark.parametrize("signals", [1, 2])
+@pytest.mark.parametrize("error", ["Interrupted", "SoftTimeLimit"])
+@pytest.mark.parametrize("form", ["def", "with"])
+def test_signal_handlers_that_raise_anywhere(
+    store: Store, form: str, error: str, signals: int, programs: Programs
+) -> None:
+    arguments = (form, error, signals, 3000, store.url, store.prefix)
+    code, output, _ = programs.run("interrupted", *arguments)
+    assert 0 == code
+    interrupted, held, kept = output.split()
+
+    assert int(interrupted) > 300
+    assert ("0", "True") == (held, kept)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_one_loop_after_the_other(store: Store, native: bool) -> None:
+    once = store.once(Relay(store.backend(), native=native))
+
+    @once.once(key="{key}", return_on_locked=SKIPPED)
+    async def run(key: str) -> str:
+        await asyncio.sleep(0)
+        return "ran"
+
+    assert ["ran"] * 50 == [asyncio.run(run("key")) for _ in range(50)]
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_loops_in_several_threads_at_once(store: Store, native: bool) -> None:
+    once = store.once(Relay(store.backend(), native=native))
+
+    @once.once(key="{key}", return_on_locked=SKIPPED)
+    async def run(key: str) -> str:
+        await asyncio.sleep(0)
+        return "ran"
+
+    async def several(name: str) -> list[str]:
+        return await asyncio.gather(*(run(f"{name} {number}") for number in range(5)))
+
+    def thread(name: str) -> list[str]:
+        return [result for _ in range(10) for result in asyncio.run(several(name))]
+
+    assert [["ran"] * 50] * 4 == together([lambda name=name: thread(name) for name in "abcd"])  # type: ignore[misc]  # binds this one
