@@ -31,7 +31,7 @@ from orders_shop import Act, Shop, Skip
 from once_core import AlreadyLocked, OnceError, configure, lock, once
 
 ORDERS = (41, 42, 43)
-WORKERS = ("worker 1", "worker 2", "worker 3", "worker 4")
+WORKERS = ("worker 1", "worker 2", "worker 3", "worker 4", "worker 5")
 CHECKS = 42  # asked for in each of the two acts
 PAUSE = 0.11  # seconds from one request to the next
 KILL_AFTER = 6  # requests

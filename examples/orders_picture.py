@@ -59,6 +59,7 @@ class Panel:
         yield from self._axis()
         for worker in self.act.workers:
             yield _text(LEFT - 12, self._middle(worker) + 4, worker, GREY, anchor="end")
+        yield from self._arrow()
         for run in self.act.runs:
             yield from self._bar(run)
         for skip in self.act.skips:
@@ -130,12 +131,18 @@ class Panel:
                 f' stroke="{line}" stroke-dasharray="4 3"/>'
             )
             yield _text((x + until) / 2 + 4, y + 4, label, INK, size=11, anchor="middle")
-            side = 1 if self._middle(again.worker) > y else -1
-            end = self._middle(again.worker) - side * BAR / 2
-            yield f'<path d="M{until:.1f} {y + side * BAR / 2}V{end}" stroke="{INK}" stroke-width="1.5"/>'
-            yield f'<path d="M{until - 4:.1f} {end - side * 6}h8l-4 {side * 6}z" fill="{INK}"/>'
         yield f'<g transform="translate({x:.1f} {y})">{_CROSS}</g>'
         yield _text(until + 12, y + 4, "killed, and not replaced", GREY, size=11)
+
+    def _arrow(self) -> Iterator[str]:
+        """From the killed worker's row to the run that follows; bars of other workers lie above it."""
+        if self.act.killed is not None and self.act.ran_again is not None:
+            again, _ = self.act.ran_again
+            x, y = self._x(again.started), self._middle(self.act.killed.worker)
+            side = 1 if self._middle(again.worker) > y else -1
+            end = self._middle(again.worker) - side * BAR / 2
+            yield f'<path d="M{x:.1f} {y + side * BAR / 2}V{end}" stroke="{INK}" stroke-width="1.5"/>'
+            yield f'<path d="M{x - 4:.1f} {end - side * 6}h8l-4 {side * 6}z" fill="{INK}"/>'
 
     def _x(self, moment: float) -> float:
         return LEFT + (moment - self.act.began) * self.scale

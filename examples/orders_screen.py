@@ -44,9 +44,8 @@ class Screen:
         if act.ran_again is not None:
             run, seconds = act.ran_again
             when = f"{run.started - act.began:4.1f} s"
-            self._tell(
-                act, f"  {when}  order {run.order_id} runs again, on {run.worker}: {seconds:.1f} s after the kill"
-            )
+            what = f"order {run.order_id} runs again on {run.worker}, {seconds:.1f} s after the kill"
+            self._tell(act, f"  {when}  {what}")
         if act.done:
             self._live.update("")
             self.console.print(_numbers(act))
@@ -101,11 +100,12 @@ def _workers(act: Act) -> RenderableType:
         order_id = act.busy.get(worker)
         line.append(f"{worker} ", style="dim")
         if act.killed is not None and act.killed.worker == worker:
-            line.append("killed   ", style="red")
+            line.append("killed ", style="red")
         elif order_id is None:
-            line.append("-        ", style="dim")
+            line.append("-      ", style="dim")
         else:
-            line.append(f"order {order_id} ", style="bold red" if checked.count(order_id) > 1 else "cyan")
+            line.append(f"#{order_id}    ", style="bold red" if checked.count(order_id) > 1 else "cyan")
+    line.rstrip()
     return line
 
 

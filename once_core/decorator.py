@@ -96,7 +96,7 @@ class Once:
     def once(
         self,
         key: Key,
-        raise_on_locked: Literal[False] = False,
+        raise_on_locked: bool = False,
         return_on_locked: None = None,
         **choices: Unpack[Choices],
     ) -> Decorator[None]: ...

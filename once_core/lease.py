@@ -63,6 +63,7 @@ class Lease:
     keep_until = 0.0
     ends_by = inf
     renewals = 0
+    handed_over = False  # to a thread that gives it back
     unavailable: BackendUnavailable | None = None
     canceller: Canceller | None = None
     _announced = False

@@ -44,7 +44,6 @@ class Lock(Questions):
                     self._entered.append(lease)
                     return lease
             except BaseException:
-                end(lease)
                 settle(lease)
                 raise
             if (rest := self._rest(lease, give_up)) <= 0:

@@ -66,15 +66,21 @@ async def aend(lease: Lease) -> None:
 def settle(lease: Lease) -> None:
     """Give back in the background what `end` could not: a signal interrupted it, or no await is allowed."""
     if lease.leave() in (ASKING, HELD, ENDING):
-        lease.store.in_background(partial(_finish, lease))
+        _finish_elsewhere(lease)
 
 
 def _end_elsewhere(lease: Lease, left: str) -> None:
     if left == ASKING:  # interrupted: it may have been granted
-        lease.store.in_background(partial(_finish, lease))
+        _finish_elsewhere(lease)
     elif left == LOST:
         # A store that was only late still has the lease; one that is away must not keep LeaseLost waiting.
         lease.store.in_background(partial(_give_back_quietly, lease))
+
+
+def _finish_elsewhere(lease: Lease) -> None:
+    if not lease.handed_over:
+        lease.handed_over = True
+        lease.store.in_background(partial(_finish, lease))
 
 
 def rival(lease: Lease) -> Holder | None:
@@ -180,7 +186,7 @@ async def _afinish(lease: Lease) -> None:
     except Exception as error:  # noqa: BLE001  # the store's failure never costs the result
         _not_told(lease, error)
     except BaseException:  # cancelled or closed: a thread does it again, as the loop may be closing
-        lease.store.in_background(partial(_finish, lease))
+        _finish_elsewhere(lease)
         raise
     lease.told(answer)
 

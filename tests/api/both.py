@@ -84,7 +84,7 @@ class _Entered:
     async def __aenter__(self) -> Any:
         return self._lock.__enter__()
 
-    async def __aexit__(self, *about: Any) -> Any:
+    async def __aexit__(self, *about: object) -> Any:
         return self._lock.__exit__(*about)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 
 import pytest
 
@@ -118,8 +119,6 @@ def test_key_for_asks_no_store(both: Both) -> None:
 def test_a_value_that_cannot_be_a_key_is_refused_by_each(both: Both, once: Once, attribute: str) -> None:
     check = once.once(key="{order}")(both.function(lambda order: order))
 
+    ask = check.key_for if attribute == "key_for" else partial(both.call, getattr(check, attribute))
     with pytest.raises(ConfigurationError, match="set"):
-        if attribute == "key_for":
-            check.key_for({1})
-        else:
-            both.call(getattr(check, attribute), {1})
+        ask({1})

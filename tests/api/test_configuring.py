@@ -54,7 +54,9 @@ def test_a_configured_store_goes_before_the_environment_s(both: Both, monkeypatc
     assert "ran" == both.call(Once(MemoryBackend()).once(key="check")(both.function(lambda: "ran")))
 
 
-@pytest.mark.parametrize(("url", "error"), [("", NotConfigured), ("nosuch://", UnknownBackend), ("x", ConfigurationError)])
+@pytest.mark.parametrize(
+    ("url", "error"), [("", NotConfigured), ("nosuch://", UnknownBackend), ("x", ConfigurationError)]
+)
 def test_a_bad_url_in_the_environment_is_an_error_at_the_call(
     url: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +103,7 @@ def test_a_backend_without_a_verb_is_refused_by_name() -> None:
 
         release = None
 
-    with pytest.raises(ConfigurationError, match="Half.*lacks release and holder"):
+    with pytest.raises(ConfigurationError, match=r"Half.*lacks release and holder"):
         Once(Half())  # type: ignore[arg-type]  # this is the point
 
 

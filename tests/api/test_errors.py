@@ -92,7 +92,9 @@ def test_already_locked_keeps_what_it_was_told_of_the_time_left() -> None:
 
 
 def test_already_locked_says_by_whom_and_what_to_do() -> None:
-    assert "'check-7' is held by process 77 on host since 2023-11-14 22:13:20 UTC" in str(AlreadyLocked("check-7", TOKEN))
+    told = str(AlreadyLocked("check-7", TOKEN))
+
+    assert "'check-7' is held by process 77 on host since 2023-11-14 22:13:20 UTC" in told
     assert "'check-7' is held by token 'odd'" in str(AlreadyLocked("check-7", "odd"))
     assert "'check-7' is held by another run" in str(AlreadyLocked("check-7"))
     assert "raise_on_locked=False" in str(AlreadyLocked("check-7"))

@@ -99,16 +99,19 @@ def test_a_traceback_leads_to_the_body(both: Both, once: Once) -> None:
     assert caught.value.__context__ is None
 
 
-def test_a_generator_exit_inside_a_coroutine_frees_the_key(stage: Stage) -> None:
+def test_a_cancelled_coroutine_frees_the_key(stage: Stage) -> None:
+    started = asyncio.Event()
+
     @stage.once.once(key="check")
     async def check() -> None:
+        assert stage.holder("check") is not None
+        started.set()
         await asyncio.Event().wait()
 
     async def main() -> None:
         running = check()
         task = asyncio.ensure_future(running)
-        while stage.holder("check") is None:
-            await asyncio.sleep(0.001)
+        await started.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

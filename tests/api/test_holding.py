@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from once_core import LeaseLost, Once, current_lease
+from once_core import Grant, LeaseLost, Once, current_lease
 from once_memory import MemoryBackend
 
 from .both import Both
@@ -84,7 +84,7 @@ class Renewals(MemoryBackend):
         super().__init__()
         self.spans: list[float] = []
 
-    def acquire(self, key: str, token: str, ttl: float) -> object:  # type: ignore[override]  # only noted
+    def acquire(self, key: str, token: str, ttl: float) -> Grant | None:
         self.spans.append(ttl)
         return super().acquire(key, token, ttl)
 

@@ -17,6 +17,8 @@ from .stores import Stage
 class Thing:
     """Its text is its address."""
 
+    def method(self) -> None: ...
+
 
 @dataclass
 class Order:
@@ -26,7 +28,7 @@ class Order:
 def a_function() -> None: ...
 
 
-ADDRESSES = [Thing(), a_function, Thing().__init__, (Thing(),), [[Thing()]], {"k": Thing()}, Order(Thing()), iter([1])]
+ADDRESSES = [Thing(), a_function, Thing().method, (Thing(),), [[Thing()]], {"k": Thing()}, Order(Thing()), iter([1])]
 SETS = [{1}, set(), frozenset("x"), [{1}], ({"k": frozenset()},), {"k": [{1}]}, {frozenset(): 1}]
 
 
@@ -116,7 +118,7 @@ def test_a_key_function_that_returns_no_text_is_refused(both: Both, once: Once, 
 def test_a_key_function_that_returns_a_bad_text_is_refused(both: Both, once: Once, key: str) -> None:
     check = once.once(key=lambda order: key)(both.function(lambda order: "ran"))
 
-    with pytest.raises(ConfigurationError, match="empty|address"):
+    with pytest.raises(ConfigurationError, match=r"empty|address"):
         both.call(check, 1)
 
 

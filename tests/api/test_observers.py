@@ -184,7 +184,9 @@ check = guard.once(key="check")(lambda: guard.once(key="check")(lambda: 0)() or 
 print(check())
 """
     text = run(LOGGED + USE + program, tmp_path)
-    told = [line.split()[0] for line in text.splitlines() if line.startswith(("acquired", "skipped", "released", "ran"))]
+    told = [
+        line.split()[0] for line in text.splitlines() if line.startswith(("acquired", "skipped", "released", "ran"))
+    ]
 
     assert ["acquired", "skipped", "released", "ran"] == told
     assert 6 == text.count("ZeroDivisionError: division by zero")

@@ -11,11 +11,13 @@ import pytest
 from once_core import ConfigurationError, Once, lock, once
 from once_memory import MemoryBackend
 
-BAD = [
-    *[{"ttl": value} for value in (0, -1, 0.0, nan, inf, -inf, "30", True, [])],
-    *[{"hold_at_most": value} for value in (0, -1, nan, inf, "30", True, False)],
-    *[{"hold_at_least": value} for value in (-1, -0.5, nan, inf, "30", True)],
-    *[{"on_unavailable": value} for value in ("", "RAISE", "ignore", True, 0, [], {})],
+NOT_SECONDS: list[Any] = [-1, -0.5, nan, inf, -inf, "30", True]
+NO_POLICIES: list[Any] = ["", "RAISE", "ignore", True, 0, [], {}]
+BAD: list[dict[str, Any]] = [
+    *[{"ttl": value} for value in (*NOT_SECONDS, 0, 0.0, [])],
+    *[{"hold_at_most": value} for value in (*NOT_SECONDS, 0, False)],
+    *[{"hold_at_least": value} for value in NOT_SECONDS],
+    *[{"on_unavailable": value} for value in NO_POLICIES],
     {"hold_at_least": 2, "hold_at_most": 1},
     {"hold_at_least": 1.001, "hold_at_most": 1},
 ]
@@ -37,7 +39,7 @@ def test_a_bad_option_is_refused_by_name(door: Callable[..., Any], options: dict
     assert isinstance(caught.value, ValueError)
 
 
-@pytest.mark.parametrize("wait", [-1, -0.001, nan, inf, "1", True, None])
+@pytest.mark.parametrize("wait", [*NOT_SECONDS, None])
 def test_a_bad_wait_of_a_lock_is_refused_by_name(wait: Any) -> None:
     with pytest.raises(ConfigurationError, match="wait"):
         lock("check", wait=wait)
@@ -57,8 +59,8 @@ def test_the_key_of_a_lock_is_literal(once: Once) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        *[{"ttl": value} for value in (0, -1, nan, inf, "30", True, None)],
-        *[{"on_unavailable": value} for value in ("", "RAISE", None, True, [])],
+        *[{"ttl": value} for value in (*NOT_SECONDS, 0, None)],
+        *[{"on_unavailable": value} for value in (*NO_POLICIES, None)],
         *[{"prefix": value} for value in (None, 7, b"once:")],
     ],
     ids=str,

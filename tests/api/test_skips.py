@@ -32,7 +32,9 @@ def test_a_skip_returns_the_value_that_was_chosen(both: Both, stage: Stage, valu
 
 def test_a_skip_raises_if_that_was_chosen_and_names_the_holder(both: Both, stage: Stage) -> None:
     stage.hold("check-7")
-    check = stage.once.once(key="check-{order}", raise_on_locked=True, return_on_locked=1)(both.function(lambda order: 0))
+    check = stage.once.once(key="check-{order}", raise_on_locked=True, return_on_locked=1)(
+        both.function(lambda order: 0)
+    )
 
     with pytest.raises(AlreadyLocked) as caught:
         both.call(check, 7)

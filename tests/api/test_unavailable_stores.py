@@ -1,4 +1,4 @@
-"""`on_unavailable` says what a call does when the store can't be asked; after the body nothing costs the result (G9)."""
+"""`on_unavailable` says what a call does when the store can't be asked; after the body it costs no result (G9)."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_run_without_a_store_is_unguarded_if_that_was_chosen(both: Both, caplo
 def test_a_lock_without_a_store_is_entered_unguarded_if_that_was_chosen(both: Both) -> None:
     async def hold() -> None:
         async with both.entered(Once(away(), on_unavailable="run").lock("check")) as lease:
-            assert lease is current_lease()
+            assert id(lease) == id(current_lease())
             assert (None, 0.0, False) == (lease.fence, lease.remaining, lease.lost)
 
     both.run(hold())

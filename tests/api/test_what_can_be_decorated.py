@@ -105,7 +105,7 @@ def test_a_method_of_any_kind_runs_and_skips(name: str) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_of_any_kind_has_its_attributes_through_the_class(name: str) -> None:
     method = getattr(Shop, name)
-    args = (Shop(), 7) if name.endswith("method") else (7,)
+    args: tuple[Any, ...] = (Shop(), 7) if name.endswith("method") else (7,)
     if "class" in name:  # a bound method hands its attributes on as they are
         args = (Shop, 7)
 

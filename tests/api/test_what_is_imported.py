@@ -8,7 +8,7 @@ from .programs import run
 
 LOOK = """
 import sys
-heavy = {"asyncio", "sqlalchemy", "sqlite3", "redis", "pymemcache", "once_memory", "once_sql", "pytest", "once_core.bridge"}
+heavy = {"asyncio", "sqlalchemy", "sqlite3", "redis", "pymemcache", "once_memory", "once_sql", "once_core.testing"}
 print(sorted(heavy & set(sys.modules)))
 """
 
@@ -19,7 +19,10 @@ print(sorted(heavy & set(sys.modules)))
         ("import once_core", "[]"),
         ("import once_core; once_core.once(key='{x}')(lambda x: x); once_core.lock('x')", "[]"),
         ("import once_core; once_core.configure('sqlite:///once.db')", "[]"),
-        ("import once_core; once_core.configure('memory://'); assert once_core.once(key='x')(len)('a')", "['once_memory']"),
+        (
+            "import once_core; once_core.configure('memory://'); assert once_core.once(key='x')(len)('a')",
+            "['once_memory']",
+        ),
         ("from once_core import *", "[]"),
     ],
 )

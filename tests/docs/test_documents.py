@@ -83,7 +83,7 @@ def test_every_plugin_is_named_where_it_is_looked_for(folder: Path) -> None:
 
     assert f"once_backends/{folder.name}" in tox["testenv"]["commands_pre"]
     assert f"pip install {project['name']}" in (ROOT / "README.md").read_text()
-    assert {scheme: project["name"] for scheme in schemes}.items() <= plugins._PUBLISHED.items()
+    assert dict.fromkeys(schemes, project["name"]).items() <= plugins._PUBLISHED.items()
     assert all(f"{scheme}://" in (folder / "README.md").read_text() for scheme in schemes)
 
 

@@ -89,7 +89,7 @@ def test_what_happens_is_told_line_by_line(outcome: Outcome) -> None:
     killed = re.search(r"(worker \d) killed with SIGKILL while it checks order (\d+)", outcome.output)
 
     assert killed, outcome.output
-    again = re.search(rf"order {killed[2]} runs again, on (worker \d)", outcome.output)
+    again = re.search(rf"order {killed[2]} runs again on (worker \d)", outcome.output)
     assert again, outcome.output
     assert killed[1] != again[1]
 

@@ -7,10 +7,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, assert_type
 from uuid import UUID
-
-from typing_extensions import assert_type
 
 from once_core import SKIPPED, Holder, once
 from once_core.typed import Skipped

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, assert_type
 from uuid import UUID
-
-from typing_extensions import assert_type
 
 from once_core import SKIPPED, Holder, Once, once
 from once_core.typed import Skipped
@@ -124,7 +122,7 @@ def attributes(order: UUID) -> None:
     check.is_locked("7")  # type: ignore[arg-type]
     check.release(order, other=1)  # type: ignore[call-arg]
     check.holder(order, late=1)  # type: ignore[arg-type]
-    check.nothing  # type: ignore[attr-defined]
+    print(check.nothing)  # type: ignore[attr-defined]
 
 
 def options() -> None:
@@ -185,3 +183,27 @@ def decorators_can_be_kept() -> None:
     assert_type(first(), int)
     result: Coroutine[Any, Any, str] = second()
     print(result)
+
+
+@once(key="any")
+def loosely_typed(*args: Any, **kwargs: Any) -> int:
+    return 1
+
+
+@once(key="{model}")
+def of_a_class(model: type[UUID], order: int) -> int:
+    return 1
+
+
+def loose_types_stay_usable(anything: Callable[..., int], order: UUID) -> None:
+    def body(order: UUID, line: int) -> str:
+        return ""
+
+    assert_type(loosely_typed(), int | None)
+    assert_type(loosely_typed(1, b=2), int | None)
+    assert_type(once(key="x")(anything)(), int | None)
+    assert_type(once(key="x")(partial(body, order, 1))(), str | None)
+    assert_type(once(key="x")(partial(body, line=1))(order=order), str | None)
+    assert_type(of_a_class(UUID, 7), int | None)
+    assert_type(of_a_class(model=UUID, order=7), int | None)
+    assert_type(of_a_class.is_locked(UUID, 7), bool)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing_extensions import Self, assert_type
+from typing import assert_type
 
 from once_core import Holder, once
 
@@ -17,10 +17,6 @@ class Shop:
     @once(key="{self}-{order}", raise_on_locked=True)
     async def amethod(self, order: int) -> str:
         return ""
-
-    @once(key="{self}", return_on_locked=7)
-    def own(self) -> Self:
-        return self
 
     @classmethod
     @once(key="{cls}-{order}")
@@ -93,4 +89,4 @@ class Branch(Shop): ...
 
 def inherited(branch: Branch) -> None:
     assert_type(branch.class_outside(7), str | None)
-    assert_type(branch.own(), Branch | int)
+    assert_type(branch.method(7), str | None)

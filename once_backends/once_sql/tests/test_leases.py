@@ -91,6 +91,13 @@ def test_a_grant_that_waited_counts_from_when_it_was_made(backend: SqlBackend, r
     assert fence(grants[0]) >= meanwhile
 
 
+def test_a_ttl_is_rounded_up_beyond_what_the_clock_shows(backend: SqlBackend, raw: sqlite3.Connection) -> None:
+    backend.acquire("key", "token", 30.0001)
+
+    # The fence of a new key is the clock's millisecond, which may be over already.
+    assert raw.execute("SELECT expires_at - fence FROM once_leases").fetchall() == [(30_001 + 1,)]
+
+
 def test_the_longest_ttl_is_held(backend: SqlBackend) -> None:
     backend.acquire("key", "token", inf)
 
