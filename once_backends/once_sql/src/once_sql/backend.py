@@ -94,13 +94,13 @@ class SqlBackend:
     def _renew_batch(self, batch: list[tuple[str, str, float]]) -> Iterator[bool | None]:
         # The batch travels as one JSON text. What JSON can't carry to the table byte by byte (NUL, lone surrogates),
         # and a key that is asked for twice, are asked about one by one.
-        asked: dict[str, tuple[str, int]] = {}
+        asked: dict[str, str] = {}
         alone: dict[int, bool] = {}
         for place, (key, token, ttl) in enumerate(batch):
             if key in asked or not key.isprintable() or not token.isprintable():
                 alone[place] = self.renew(key, token, ttl)
             else:
-                asked[key] = (token, _ms(ttl))
+                asked[key] = f"{_ms(ttl)} {token}"
         renewed = {row[0] for row in self._store.ask(self._sql.renew_many, (json.dumps(asked, ensure_ascii=False),))}
         return (alone[place] if place in alone else lease[0] in renewed for place, lease in enumerate(batch))
 

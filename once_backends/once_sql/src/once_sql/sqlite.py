@@ -71,12 +71,13 @@ class SqliteStatements:
             WHERE key >= ? AND key < ? AND expires_at > {NOW}
             ORDER BY key LIMIT ?"""
 
-        # The question is one JSON object: {key: [token, ms], ...}.
+        # The question is one JSON object: {key: "ms token", ...}. A blank between the two is parsed faster than a
+        # list in the object; the cast to INTEGER reads up to it.
         self.renew_many = f"""
-            UPDATE "{table}" AS lease SET expires_at = {NOW} + json_extract(asked.value, '$[1]')
+            UPDATE "{table}" AS lease SET expires_at = {NOW} + CAST(asked.value AS INTEGER)
             FROM json_each(?) AS asked
             WHERE lease.key = CAST(asked.key AS BLOB)
-                AND lease.token = CAST(json_extract(asked.value, '$[0]') AS BLOB)
+                AND lease.token = CAST(substr(asked.value, instr(asked.value, ' ') + 1) AS BLOB)
                 AND lease.expires_at > {NOW}
             RETURNING CAST(key AS TEXT)"""
 
