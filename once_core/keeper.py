@@ -137,6 +137,7 @@ class Renewer:
         self._store = store
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._worker: object = None
+        self._thread: threading.Thread | None = None
         self._patience_ends = inf
         self._complained = False
 
@@ -153,16 +154,20 @@ class Renewer:
             self._start_worker()
 
     def stop(self) -> None:
-        """End the thread when it has done what it was handed."""
+        """End the thread, whatever it was handed; a question under way is waited for a while."""
+        self._worker = None
         self._jobs.put(None)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(PURGE_PATIENCE)
 
     def _start_worker(self) -> None:
         worker = self._worker = object()
-        if not start_daemon(lambda: self._work(worker), f"once-renewer {self._store.name}"):
+        self._thread = start_daemon(partial(self._work, worker), f"once-renewer {self._store.name}")
+        if self._thread is None:
             self._worker = None
 
     def _work(self, worker: object) -> None:
-        while self._worker is worker and (job := self._jobs.get()) is not None:
+        while self._worker is worker and (job := self._jobs.get()) is not None and self._worker is worker:
             try:
                 if callable(job):
                     self._purge(job, worker)

@@ -130,7 +130,7 @@ def tell(hook: str, **about: Any) -> None:
 
 def hide_password(url: str) -> str:
     """Return *url* with its password, if any, replaced by ***."""
-    scheme, separator, rest = url.rpartition("://")
+    scheme, separator, rest = url.partition("://") if "://" in url else ("", "", url)
     credentials, at, place = rest.rpartition("@")
     user, colon, _ = credentials.partition(":")
     return f"{scheme}{separator}{user}{colon}***{at}{place}" if colon and at else url

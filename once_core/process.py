@@ -36,18 +36,19 @@ class Identity:
 identity = Identity()
 
 
-def start_daemon(target: Callable[[], None], name: str) -> bool:
-    """Start a daemon thread; return False where none can be started any more.
+def start_daemon(target: Callable[[], None], name: str) -> threading.Thread | None:
+    """Start a daemon thread and return it; None where none can be started any more.
 
     While the interpreter finalizes, `Thread.start()` waits for ever (3.11) or raises RuntimeError (3.12).
     """
     if sys.is_finalizing():
-        return False
+        return None
+    thread = threading.Thread(target=target, name=name, daemon=True)
     try:
-        threading.Thread(target=target, name=name, daemon=True).start()
+        thread.start()
     except RuntimeError:
-        return False
-    return True
+        return None
+    return thread
 
 
 class Pool:
@@ -57,19 +58,20 @@ class Pool:
     before the program's own exit handlers run.
     """
 
-    def __init__(self, name: str, size: int = 8) -> None:
+    def __init__(self, name: str, size: int = 8, on_idle: Callable[[], None] = lambda: None) -> None:
         self._name = name
+        self._on_idle = on_idle
         self._size = size
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._threads = 0
-        self._pending = 0
+        self.pending = 0
 
     def submit(self, job: Callable[[], None]) -> None:
         """Run *job*, which must not raise, in one of the threads; at once where no thread can be had."""
         with self._changed:
-            self._pending += 1
-            if self._threads < min(self._pending, self._size) and start_daemon(self._work, self._name):
+            self.pending += 1
+            if self._threads < min(self.pending, self._size) and start_daemon(self._work, self._name):
                 self._threads += 1
             served = self._threads > 0
         if served:
@@ -80,7 +82,7 @@ class Pool:
     def drain(self, timeout: float) -> bool:
         """Wait up to *timeout* seconds until nothing is pending; return whether that came."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._pending == 0, timeout)
+            return self._changed.wait_for(lambda: self.pending == 0, timeout)
 
     def close(self) -> None:
         """Let the threads end once the queue is empty; a later job starts new ones."""
@@ -98,5 +100,7 @@ class Pool:
             job()
         finally:
             with self._changed:
-                self._pending -= 1
+                self.pending -= 1
                 self._changed.notify_all()
+            if not self.pending:
+                self._on_idle()

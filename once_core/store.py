@@ -46,7 +46,7 @@ class Store:
     def begin_anew(self) -> None:
         """Forget all runs and threads: they are the parent's, after a fork."""
         self.running: dict[str, Lease] = {}  # by full key: two runs of one key never overlap in this process
-        self.pool = Pool(f"once-pool {self.name}")
+        self.pool = Pool(f"once-pool {self.name}", on_idle=self.close_if_idle)
         self.renewed = threading.Condition()
 
     def open(self) -> Backend:
@@ -131,8 +131,10 @@ class Store:
 
     def close_if_idle(self) -> None:
         """Close the store if nobody uses it any more and all its runs are over."""
+        if self.users:
+            return
         with _opening:
-            if self.users or self.running or keeper.knows(self):
+            if self.users or self.running or self.pool.pending or keeper.knows(self):
                 return
             _stores.pop(_name_of(self.source), None)
             backend = self.backend

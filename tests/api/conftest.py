@@ -42,7 +42,6 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         sqlite = SqlBackend(f"sqlite:///{tmp_path}/once.db")
         once = Once(sqlite)
         yield Stage(once, sqlite)
-        once.open().store.pool.drain(20)  # what is given back in the background would open the file again
         once.close()
         sqlite.close()
 

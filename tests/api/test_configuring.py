@@ -80,7 +80,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "text"), BAD, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("options", "text"), BAD, ids=[text for _, text in BAD])
 def test_a_choice_that_cannot_work_is_refused_early_and_changes_nothing(options: dict[str, Any], text: str) -> None:
     backend = MemoryBackend()
     guard = Once(backend, prefix="mine:", ttl=7.0, on_unavailable="skip")

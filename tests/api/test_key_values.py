@@ -114,7 +114,7 @@ def test_a_key_function_that_returns_no_text_is_refused(both: Both, once: Once, 
         both.call(check, 1)
 
 
-@pytest.mark.parametrize("key", ["", f"order {Thing()}"])
+@pytest.mark.parametrize("key", ["", f"order {Thing()}"], ids=["empty", "address"])
 def test_a_key_function_that_returns_a_bad_text_is_refused(both: Both, once: Once, key: str) -> None:
     check = once.once(key=lambda order: key)(both.function(lambda order: "ran"))
 

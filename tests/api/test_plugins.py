@@ -225,9 +225,9 @@ def test_a_factory_that_makes_no_backend_is_told_what_is_missing(
 ) -> None:
     plugin = PLUGIN.replace('"coconut": lambda url: MemoryBackend()', f'"coconut": {factory}')
     distribution(tmp_path, "once-coconut", backends("coconut"), plugin=plugin)
-    text = run(CALL + "print(error(call, 'coconut://user:secret@host/x'))", tmp_path)
+    text = run(CALL + "print(error(call, 'coconut://user:secret@host/x?next=http://y'))", tmp_path)
 
-    assert [] == missing(text, *parts, "once-coconut 1.2", "coconut://user:***@host/x")
+    assert [] == missing(text, *parts, "once-coconut 1.2", "coconut://user:***@host/x?next=http://y")
     assert "secret" not in text
 
 

@@ -178,7 +178,7 @@ def test_a_run_that_ends_while_its_renewal_is_under_way_waits_for_the_answer() -
 
 def test_without_a_thread_to_be_had_a_run_goes_on_unrenewed(monkeypatch: pytest.MonkeyPatch) -> None:
     lonely = keeping.Keeper()
-    monkeypatch.setattr(keeping, "start_daemon", lambda *_: False)
+    monkeypatch.setattr(keeping, "start_daemon", lambda *_: None)
     lease = lease_on(Script())
 
     lonely.watch(lease)

@@ -82,7 +82,7 @@ def test_a_job_that_takes_too_long_is_not_waited_for() -> None:
 
 
 def test_without_a_thread_to_be_had_a_job_runs_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "start_daemon", lambda *_: False)
+    monkeypatch.setattr(process, "start_daemon", lambda *_: None)
     ran_in: list[threading.Thread] = []
 
     Pool("test-none").submit(lambda: ran_in.append(threading.current_thread()))
@@ -93,7 +93,7 @@ def test_without_a_thread_to_be_had_a_job_runs_at_once(monkeypatch: pytest.Monke
 def test_no_thread_is_started_while_the_interpreter_finalizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "is_finalizing", lambda: True)
 
-    assert not start_daemon(lambda: None, "test-never")
+    assert start_daemon(lambda: None, "test-never") is None
 
 
 def test_a_system_out_of_threads_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,4 +102,4 @@ def test_a_system_out_of_threads_is_no_error(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
 
-    assert not start_daemon(lambda: None, "test-never")
+    assert start_daemon(lambda: None, "test-never") is None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -28,6 +30,7 @@ class Programs:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # what it forks is ended with it
         )
         self._started.append(process)
         return process
@@ -38,7 +41,7 @@ class Programs:
         try:
             output, errors = process.communicate(timeout=DEADLINE)
         except subprocess.TimeoutExpired:
-            process.kill()
+            _end(process)
             output, errors = process.communicate()
             raise AssertionError(f"{process.args!r} did not end; it printed:\n{output}\n{errors}") from None
         return process.returncode, output.strip(), errors.strip()
@@ -49,6 +52,10 @@ class Programs:
 
     def close(self) -> None:
         for process in self._started:
-            if process.poll() is None:
-                process.kill()
+            _end(process)
             process.communicate()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
