@@ -50,6 +50,7 @@ class Keeper:
         self._renewers: dict[Store, Renewer] = {}
         self._roused: threading.Event | None = None
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
         self._look_at = inf
         self._wanted = inf
         self.news = Pool("once-news")
@@ -80,8 +81,10 @@ class Keeper:
         return any(lease.store is store for lease in list(self._leases.values()))
 
     def stop(self, store: Store) -> None:
-        """End the renewing thread of *store*."""
-        if renewer := self._renewers.pop(store, None):
+        """End the renewing thread of *store*, which has no leases any more."""
+        with self._looking:  # a look that has begun may still hand it something
+            renewer = self._renewers.pop(store, None)
+        if renewer is not None:
             renewer.stop()
 
     def _keep(self) -> None:
@@ -94,7 +97,8 @@ class Keeper:
                 wanted, self._wanted = self._wanted, inf
             now = clock()
             try:
-                next_look = self._look(now)
+                with self._looking:
+                    next_look = self._look(now)
             except Exception as error:  # noqa: BLE001  # without this thread every lease would be lost
                 next_look = now + LOOK_EVERY
                 self.news.submit(partial(_log.error, "the keeper stumbled, and goes on", exc_info=error))
