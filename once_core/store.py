@@ -137,11 +137,10 @@ class Store:
             if self.users or self.running or self.pool.pending or keeper.knows(self):
                 return
             _stores.pop(_name_of(self.source), None)
-            backend = self.backend
-            self._use(None)
         keeper.stop(self)
         self.pool.close()
-        close = getattr(backend, "close", None)
+        # The object stays: a call while the interpreter finalizes, when nothing can be imported any more, may need it.
+        close = getattr(self.backend, "close", None)
         if close is not None and isinstance(self.source, str):  # an object is closed by whoever made it
             close()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
+import gc
 import os
 import sys
 import threading
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from time import sleep
 from typing import Any
 
-from once_core import SKIPPED, Once
+from once_core import Once
 
 from ..kinds import FORMS
 
@@ -65,49 +65,37 @@ def at_exit(once: Once) -> None:
 
 
 class Finalized:
-    """Makes its calls when the interpreter throws away what is left."""
+    """Makes its calls in the last garbage collection, when the interpreter finalizes and modules are still whole."""
 
-    def __init__(self, calls: list[Callable[[], Any]], say: Callable[[str], None]) -> None:
+    def __init__(self, calls: list[Callable[[], Any]]) -> None:
+        gc.disable()
         self.calls = calls
-        self.say = say
+        self.cycle = self
 
     def __del__(self) -> None:
+        assert sys.is_finalizing()
         for call in self.calls:
-            self.say(str(call()))
+            say(str(call()))
 
 
 def finalized(once: Once) -> None:
-    """Objects make plain calls while the interpreter finalizes, after runs in threads and coroutines."""
+    """Plain calls come while the interpreter finalizes, after runs in threads and coroutines."""
     for form, guard in FORMS.items():
         guard(once, f"before {form}", lambda: None)()
-    global _left
-    _left = Finalized([FORMS[form](once, form, lambda: "ran") for form in ("def", "with")], say)
+    Finalized([FORMS[form](once, form, lambda: "ran") for form in ("def", "with")])
 
 
 def finalized_unopened(once: Once) -> None:
     """The first call of all comes while the interpreter finalizes."""
-    global _left
-    _left = Finalized([FORMS[form](once, form, lambda: "ran") for form in ("def", "with")], say)
+    Finalized([FORMS[form](once, form, lambda: "ran") for form in ("def", "with")])
 
 
 def finalized_in_a_loop(once: Once) -> None:
-    """A coroutine is run while the interpreter finalizes."""
-
-    @once.once(key="loop", return_on_locked=SKIPPED)
-    async def run() -> str:
-        return "ran"
-
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(run())
-
-    def call() -> Any:
-        try:
-            return loop.run_until_complete(run())
-        finally:
-            loop.close()
-
-    # A reference cycle in a module that is thrown away late.
-    sys.late = Finalized([call], say)  # type: ignore[attr-defined]  # a place that outlives other modules
+    """Coroutines are run while the interpreter finalizes, after others were before."""
+    calls = [FORMS[form](once, form, lambda: "ran") for form in ("async def", "async with")]
+    for call in calls:
+        call()
+    Finalized(calls)
 
 
 def in_a_thread_that_outlives_main(once: Once) -> None:
@@ -125,7 +113,6 @@ def exit_in_a_body(once: Once) -> None:
     FORMS["def"](once, "key", lambda: sys.exit(0))()
 
 
-_left: object = None
 SCENARIOS = {
     scenario.__name__: scenario
     for scenario in (

@@ -7,6 +7,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import logging
 import sys
 from time import monotonic, sleep
 
@@ -49,6 +50,7 @@ def main(url: str, prefix: str) -> None:
             sleep(0.01)
         told.append(lease.key)
 
+    logging.disable()  # the loss is logged as well
     try:
         lose()
     except LeaseLost:

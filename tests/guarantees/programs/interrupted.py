@@ -1,4 +1,4 @@
-"""Make calls that a signal handler interrupts at random moments: `interrupted FORM ERROR SIGNALS CALLS URL PREFIX`.
+"""Make calls that a signal handler interrupts at random moments: `interrupted FORM ERROR CALLS URL PREFIX`.
 
 Prints how many were interrupted, how many keys are still held, and whether a run of several ttl keeps its key after all.
 """
@@ -27,19 +27,14 @@ class SoftTimeLimit(Exception):
     """Looks like any other failure, as Celery's does."""
 
 
-def main(form: str, error_name: str, signals: str, number: str, url: str, prefix: str) -> None:
+def main(form: str, error_name: str, number: str, url: str, prefix: str) -> None:
     logging.disable()
     error = {"Interrupted": Interrupted, "SoftTimeLimit": SoftTimeLimit}[error_name]
     once = Once(url, prefix=prefix, ttl=TTL)
     keys = [f"key-{i}" for i in range(int(number))]
     calls = [FORMS[form](once, key, lambda: None) for key in keys]
-    still_to_come = 0
 
     def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal still_to_come
-        still_to_come -= 1
-        if still_to_come > 0:
-            signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, length / 3))
         raise error
 
     signal.signal(signal.SIGALRM, handle)
@@ -52,17 +47,11 @@ def main(form: str, error_name: str, signals: str, number: str, url: str, prefix
     interrupted = 0
     for call in calls:
         try:
-            try:
-                still_to_come = int(signals)
-                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 1.5 * length))
-                call()
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            except (Interrupted, Exception):
-                interrupted += 1
-                still_to_come = 0
-                signal.setitimer(signal.ITIMER_REAL, 0)
-        except (Interrupted, Exception):  # the second of them
+            signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 1.5 * length))
+            call()
             signal.setitimer(signal.ITIMER_REAL, 0)
+        except (Interrupted, Exception):
+            interrupted += 1
     deadline = monotonic() + 4 * TTL
     held = keys
     while monotonic() < deadline and (held := [key for key in held if once.lock(key).is_locked()]):
