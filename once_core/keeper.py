@@ -11,6 +11,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, TypeAlias
@@ -48,7 +49,8 @@ class Keeper:
     def __init__(self) -> None:
         self._leases: dict[str, Lease] = {}
         self._renewers: dict[Store, Renewer] = {}
-        self._roused: threading.Event | None = None
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # not an event: see Pool
+        self._is_awake = False
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._look_at = inf
@@ -65,12 +67,9 @@ class Keeper:
         """Look at the leases at that moment at the latest; the thread begins with the first lease."""
         with self._lock:
             self._wanted = min(self._wanted, moment)
-            if self._roused is None:
-                self._roused = threading.Event()
-                if not start_daemon(self._keep, "once-keeper"):
-                    self._roused = None
-                    return
-        self._roused.set()
+            if not self._is_awake:
+                start_daemon(self._keep, "once-keeper")
+        self._bell.put(None)
 
     def forget(self, lease: Lease) -> None:
         """Let *lease* be."""
@@ -88,10 +87,13 @@ class Keeper:
             renewer.stop()
 
     def _keep(self) -> None:
-        roused = self._roused
-        assert roused is not None
+        with self._lock:
+            if self._is_awake:
+                return
+            self._is_awake = True
         while True:
-            roused.clear()
+            while not self._bell.empty():
+                self._bell.get()
             self._look_at = inf  # whoever comes while this thread looks must rouse it again
             with self._lock:
                 wanted, self._wanted = self._wanted, inf
@@ -104,7 +106,9 @@ class Keeper:
                 self.news.submit(partial(_log.error, "the keeper stumbled, and goes on", exc_info=error))
             # Also when that lease is gone: else each of many short runs would rouse this thread.
             self._look_at = min(next_look, wanted) if wanted > now else next_look
-            roused.wait(None if self._look_at == inf else min(max(self._look_at - clock(), 0.001), LOOK_EVERY))
+            pause = None if self._look_at == inf else min(max(self._look_at - clock(), 0.001), LOOK_EVERY)
+            with suppress(queue.Empty):
+                self._bell.get(timeout=pause)
 
     def _look(self, now: float) -> float:
         """Tell losses, hand out what is due; return when to look again."""
@@ -195,8 +199,6 @@ class Renewer:
             self._answered(worker)
             for lease, (_, _, span), answer in zip(leases, asked, answers, strict=True):
                 lease.end_renewal(sent, span, answer)
-            with self._store.renewed:
-                self._store.renewed.notify_all()
 
     def _purge(self, purge: Callable[[], None], worker: object) -> None:
         self._patience_ends = clock() + PURGE_PATIENCE

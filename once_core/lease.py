@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextvars import ContextVar
 from math import inf
 from typing import TYPE_CHECKING
@@ -190,8 +191,9 @@ class Lease:
         One that reached the store after the end would bring the lease back, or lengthen one that was just shortened.
         One that hangs is not waited for: should it arrive after all, it costs the ttl.
         """
-        with self.store.renewed:
-            self.store.renewed.wait_for(lambda: not self.renewals, self.ttl / ASK_AGAIN)
+        give_up = clock() + self.ttl / ASK_AGAIN
+        while self.renewals and clock() < give_up:
+            time.sleep(0.001)
 
     # For the keeper.
 

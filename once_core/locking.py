@@ -27,13 +27,13 @@ class Lock(Questions):
     """A key to be held for a while. Many threads and tasks may enter one object: each entry is a lease of its own."""
 
     def __init__(self, once: Once, key: str, wait: float, options: Options) -> None:
+        self._entered: list[Lease] = []
         if wait != 0:
             check_seconds("wait", wait, "lock")
         super().__init__(once, lambda: self.key)
         self.key = check_key(key, "lock")
         self._wait = wait
         self._options = options
-        self._entered: list[Lease] = []
 
     def __enter__(self) -> Lease:
         give_up = clock() + self._wait
@@ -54,13 +54,19 @@ class Lock(Questions):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        lease = self._leave()
+        lease = self._innermost()
         try:
             end(lease)
         except BaseException:
             settle(lease)
             raise
+        self._entered.remove(lease)
         self._raise_if_lost(lease, error)
+
+    def __del__(self) -> None:
+        # A signal handler that raised as `__exit__` began left an entry behind.
+        for lease in self._entered:
+            settle(lease)
 
     async def __aenter__(self) -> Lease:
         import asyncio
@@ -88,12 +94,12 @@ class Lock(Questions):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        lease = self._leave()
-        canceller = lease.canceller
+        lease = self._innermost()
         try:
-            if canceller is not None:
-                canceller.__exit__(kind, error, traceback)
+            if lease.canceller is not None:
+                lease.canceller.__exit__(kind, error, traceback)
         finally:
+            self._entered.remove(lease)
             await self._aend(lease, error)
         self._raise_if_lost(lease, error)
 
@@ -111,13 +117,10 @@ class Lock(Questions):
         if plugins.observed:
             plugins.tell("once_skipped", key=self.key, function=self._options.function, template=self._options.template)
 
-    def _leave(self) -> Lease:
+    def _innermost(self) -> Lease:
         # Two entries at once there are only on two stores, after a new configuration.
         current = current_lease()
-        lease = current if current in self._entered else self._entered[-1]
-        assert lease is not None
-        self._entered.remove(lease)
-        return lease
+        return current if current is not None and current in self._entered else self._entered[-1]
 
     async def _aend(self, lease: Lease, error: BaseException | None) -> None:
         if isinstance(error, GeneratorExit):  # the coroutine is being closed: it must not await any more

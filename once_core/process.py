@@ -55,21 +55,22 @@ class Pool:
     """A few daemon threads, started on demand, for what must not wait and must not be dropped.
 
     `concurrent.futures` is of no use here: a cancelled waiter takes its queued job away with it, and its threads end
-    before the program's own exit handlers run.
+    before the program's own exit handlers run. Nor are conditions and events: a signal handler that raises in the
+    middle of one leaves it locked for ever. Locks and queues are safe, being one call of C.
     """
 
     def __init__(self, name: str, size: int = 8, on_idle: Callable[[], None] = lambda: None) -> None:
         self._name = name
-        self._on_idle = on_idle
         self._size = size
+        self._on_idle = on_idle
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._threads = 0
         self.pending = 0
 
     def submit(self, job: Callable[[], None]) -> None:
         """Run *job*, which must not raise, in one of the threads; at once where no thread can be had."""
-        with self._changed:
+        with self._lock:
             self.pending += 1
             if self._threads < min(self.pending, self._size) and start_daemon(self._work, self._name):
                 self._threads += 1
@@ -81,12 +82,14 @@ class Pool:
 
     def drain(self, timeout: float) -> bool:
         """Wait up to *timeout* seconds until nothing is pending; return whether that came."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self.pending == 0, timeout)
+        give_up = clock() + timeout
+        while self.pending and clock() < give_up:
+            time.sleep(0.005)
+        return not self.pending
 
     def close(self) -> None:
         """Let the threads end once the queue is empty; a later job starts new ones."""
-        with self._changed:
+        with self._lock:
             for _ in range(self._threads):
                 self._jobs.put(None)
             self._threads = 0
@@ -99,8 +102,7 @@ class Pool:
         try:
             job()
         finally:
-            with self._changed:
+            with self._lock:
                 self.pending -= 1
-                self._changed.notify_all()
             if not self.pending:
                 self._on_idle()

@@ -173,6 +173,9 @@ def _finish(lease: Lease) -> None:
             lease.await_renewal()
         answer = _give_back(lease)
     except Exception as error:  # noqa: BLE001  # the store's failure never costs the result
+        if not isinstance(error, OnceError) and not lease.handed_over:
+            _finish_elsewhere(lease)  # not a backend's error: perhaps a signal handler's, such as a soft time limit
+            return
         _not_told(lease, error)
     lease.told(answer)
 

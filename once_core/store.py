@@ -47,7 +47,6 @@ class Store:
         """Forget all runs and threads: they are the parent's, after a fork."""
         self.running: dict[str, Lease] = {}  # by full key: two runs of one key never overlap in this process
         self.pool = Pool(f"once-pool {self.name}", on_idle=self.close_if_idle)
-        self.renewed = threading.Condition()
 
     def open(self) -> Backend:
         """Return the backend, imported and checked; raise ConfigurationError if it can't be had."""

@@ -186,7 +186,7 @@ def test_without_a_thread_to_be_had_a_run_goes_on_unrenewed(monkeypatch: pytest.
     renewer = keeping.Renewer(lease.store)
     renewer.hand([lease])
 
-    assert lonely._roused is None
+    assert not lonely._is_awake
     assert renewer._worker is None
 
 
