@@ -34,7 +34,7 @@ class SharedConnection:
         self._lock = RLock()
         self._connection: Any = None
         self._has_worked = False
-        number = next(_numbers)
+        self.number = number = next(_numbers)
         _living[number] = ref(self, lambda _: _living.pop(number, None))
 
     def ask(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
@@ -68,7 +68,8 @@ class SharedConnection:
     def _open(self) -> Any:
         self._drop()
         try:
-            self._connection = self._database.open()
+            with _gate:
+                self._connection = self._database.open()
         except ConfigurationError as error:
             # What has worked was configured well; it is the store that has changed since.
             if self._has_worked:
@@ -87,6 +88,10 @@ class SharedConnection:
         """Wait until no statement is under way and let none begin; return what lets them."""
         lock = self._lock
         return lock.release if lock.acquire(timeout=3 * self._database.timeout) else None
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
 
     def leave_to_parent(self) -> None:
         """Forget the connection without closing it, as the parent works on with it."""
@@ -107,6 +112,7 @@ _numbers = count()
 _living: dict[int, ref[SharedConnection]] = {}
 _inherited: list[Any] = []
 _paused = _Paused()
+_gate = RLock()  # of whoever opens a connection
 
 
 def _pause() -> None:
@@ -114,9 +120,18 @@ def _pause() -> None:
     # fork waits for the locks: in the order of creation, lest two forks wait for each other. The thread that forks
     # may hold one itself (in a signal handler); as a statement is one call of C, none is half done then. Should such
     # a thread and another fork still meet crosswise, the wait is bounded.
-    for reference in list(_living.values()):
-        shared = reference()
-        if shared is not None and (go_on := shared.pause()):
+    paused = {shared for reference in list(_living.values()) if (shared := reference())}
+    _wait_for(paused)
+    # Whoever came meanwhile has no connection yet, and gets none behind the gate; or has one, and is waited for too.
+    if _gate.acquire(timeout=15):
+        _paused.go_on.append(_gate.release)
+    living = {shared for reference in list(_living.values()) if (shared := reference())}
+    _wait_for({shared for shared in living - paused if shared.is_open})
+
+
+def _wait_for(connections: set[SharedConnection]) -> None:
+    for shared in sorted(connections, key=lambda shared: shared.number):
+        if go_on := shared.pause():
             _paused.go_on.append(go_on)
 
 
@@ -126,6 +141,8 @@ def _go_on() -> None:
 
 
 def _begin_anew() -> None:
+    global _gate
+    _gate = RLock()
     _paused.go_on.clear()
     for reference in list(_living.values()):
         if (shared := reference()) is not None:
