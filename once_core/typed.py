@@ -1,4 +1,7 @@
-"""What type checkers see of a decorated function: its own parameters, its result or the skip's, and four attributes."""
+"""What type checkers see of a decorated function: its own parameters, its result or the skip's, and four attributes.
+
+One limit: for `@classmethod` above `@once`, a call through the class is taken for one that lacks its first argument.
+"""
 
 from __future__ import annotations
 
