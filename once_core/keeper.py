@@ -165,8 +165,8 @@ class Renewer:
         """End the thread, whatever it was handed; a question under way is waited for a while."""
         self._worker = None
         self._jobs.put(None)
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(PURGE_PATIENCE)
+        if self._thread not in (None, threading.current_thread()):
+            self._thread.join(PURGE_PATIENCE)  # type: ignore[union-attr]  # it is not None
 
     def _start_worker(self) -> None:
         worker = self._worker = object()

@@ -30,7 +30,7 @@ class Lock(Questions):
         self._entered: list[Lease] = []
         if wait != 0:
             check_seconds("wait", wait, "lock")
-        super().__init__(once, lambda: self.key)
+        super().__init__(once, lambda: key)  # not self.key: a cycle would put off __del__
         self.key = check_key(key, "lock")
         self._wait = wait
         self._options = options
@@ -69,8 +69,6 @@ class Lock(Questions):
             settle(lease)
 
     async def __aenter__(self) -> Lease:
-        import asyncio
-
         give_up = clock() + self._wait
         while True:
             lease = self._attempt()
@@ -83,6 +81,8 @@ class Lock(Questions):
             if (rest := self._rest(lease, give_up)) <= 0:
                 self._skip()
                 raise AlreadyLocked(self.key, await arival(lease))
+            import asyncio  # not before it is needed
+
             await asyncio.sleep(rest)
         self._entered.append(lease)
         if self._options.raise_on_lost:

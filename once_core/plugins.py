@@ -113,12 +113,6 @@ def observe(plugin: object, origin: str = "") -> None:
     observed = True
 
 
-def stop_observing(plugin: object) -> None:
-    """Undo `observe`."""
-    if _manager.is_registered(plugin):
-        _manager.unregister(plugin)
-
-
 def tell(hook: str, **about: Any) -> None:
     """Call each implementation of *hook*; what one raises is logged and harms neither the run nor the others."""
     for impl in reversed(getattr(_manager.hook, hook).get_hookimpls()):

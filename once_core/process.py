@@ -15,7 +15,7 @@ from secrets import token_hex
 
 # Seconds that only this process may compare: monotonic, and counting suspend where the system has such a clock.
 clock: Callable[[], float] = time.monotonic
-if hasattr(time, "CLOCK_BOOTTIME"):
+if hasattr(time, "CLOCK_BOOTTIME"):  # pragma: no branch  # Linux has it
     clock = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 
 

@@ -187,7 +187,7 @@ def _drain() -> None:
 
 
 atexit.register(_drain)
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch  # where there are forks
     # A fork in the middle of an import or a first connection would leave the child with its locks held for ever.
     os.register_at_fork(
         before=lambda: _opening.acquire(),

@@ -35,7 +35,7 @@ class Beside:
     def _work(self, call: Callable[[], Any]) -> None:
         try:
             self._result = call()
-        except BaseException as error:  # noqa: BLE001  # raised again by result()
+        except BaseException as error:  # raised again by result()
             self._error = error
         finally:
             self._over.set()

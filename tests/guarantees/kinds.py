@@ -16,7 +16,8 @@ def decorated(once: Once, key: str, body: Call, **options: Any) -> Call:
     def run() -> Any:
         return body()
 
-    return run
+    call: Call = run
+    return call
 
 
 def decorated_coroutine(once: Once, key: str, body: Call, **options: Any) -> Call:

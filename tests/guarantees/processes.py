@@ -25,7 +25,7 @@ class Programs:
         process = subprocess.Popen(
             [sys.executable, "-m", f"{HERE.name}.programs.{program}", *map(str, arguments)],
             cwd=self._folder,
-            env={**os.environ, **environment, "PYTHONPATH": path},
+            env={**_environment(program), **environment, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -52,8 +52,15 @@ class Programs:
 
     def close(self) -> None:
         for process in self._started:
-            _end(process)
-            process.communicate()
+            if process.returncode is None:  # else its number may be another's by now
+                _end(process)
+                process.communicate()
+
+
+def _environment(program: str) -> dict[str, str]:
+    """Return this process's, without the measuring of coverage where that would be what is interrupted or finalized."""
+    hidden = "COVERAGE" if program in ("interrupted", "ending", "many") else "nothing"
+    return {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
 
 
 def _end(process: subprocess.Popen[str]) -> None:

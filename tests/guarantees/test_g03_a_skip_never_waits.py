@@ -48,7 +48,9 @@ def test_another_process_skips_while_this_one_is_in_the_body(
 ) -> None:
     store.needs_processes()
     with Held(partial(kind, store.once(), "key")) as held:
-        skipping = [programs.start("hold", store.url, store.prefix, k, "key", 300, tmp_path) for k in ("def", "async with")]
+        skipping = [
+            programs.start("hold", store.url, store.prefix, k, "key", 300, tmp_path) for k in ("def", "async with")
+        ]
         assert [(0, "skipped", "")] * 2 == [programs.result(process) for process in skipping]
         assert not held.call.over
         assert "result" == held.end()

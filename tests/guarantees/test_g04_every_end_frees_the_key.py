@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
@@ -155,9 +155,7 @@ def closed_in_the_body(run: Any) -> None:
 
 @pytest.mark.parametrize("native", [False, True])
 @pytest.mark.parametrize("raise_on_lost", [False, True])
-def test_a_coroutine_that_is_closed_in_its_body_frees_the_key(
-    store: Store, native: bool, raise_on_lost: bool
-) -> None:
+def test_a_coroutine_that_is_closed_in_its_body_frees_the_key(store: Store, native: bool, raise_on_lost: bool) -> None:
     once = store.once(Relay(store.backend(), native=native))
     once.lock("key").is_locked()  # the first question opens the store, in a thread
 
@@ -182,7 +180,7 @@ def test_a_coroutine_that_is_closed_by_hand_frees_the_key(memory: Store) -> None
     once.lock("key").is_locked()  # the first question opens the store, in a thread
 
     class Pause:
-        def __await__(self) -> Iterator[None]:
+        def __await__(self) -> Generator[None, None, None]:
             yield
 
     @once.once(key="key")

@@ -190,9 +190,7 @@ def test_a_coroutine_is_cancelled_as_soon_as_the_loss_is_known(
 
 
 @pytest.mark.parametrize("guard", [decorated, locked])
-def test_a_cancellation_from_outside_is_not_turned_into_lease_lost(
-    memory: Store, guard: Guard
-) -> None:
+def test_a_cancellation_from_outside_is_not_turned_into_lease_lost(memory: Store, guard: Guard) -> None:
     once = memory.once()
 
     async def main() -> None:
@@ -207,9 +205,7 @@ def test_a_cancellation_from_outside_is_not_turned_into_lease_lost(
 
 
 @pytest.mark.parametrize("guard", [decorated, locked])
-def test_a_cancellation_from_outside_wins_over_a_loss_at_the_same_time(
-    memory: Store, guard: Guard
-) -> None:
+def test_a_cancellation_from_outside_wins_over_a_loss_at_the_same_time(memory: Store, guard: Guard) -> None:
     relay = Silent(memory, "denies")
 
     async def main() -> None:
@@ -226,9 +222,7 @@ def test_a_cancellation_from_outside_wins_over_a_loss_at_the_same_time(
 
 
 @pytest.mark.parametrize("guard", [decorated, locked])
-def test_a_timeout_of_the_caller_stays_a_timeout(
-    memory: Store, guard: Guard
-) -> None:
+def test_a_timeout_of_the_caller_stays_a_timeout(memory: Store, guard: Guard) -> None:
     async def main() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):

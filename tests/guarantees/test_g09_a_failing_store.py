@@ -12,7 +12,7 @@ import pytest
 
 from once_core import SKIPPED, AlreadyLocked, BackendUnavailable, current_lease
 
-from .backends import Relay, away, awaited
+from .backends import Relay, awaited, away
 from .calls import Beside, Held, wait_until
 from .kinds import FORMS, Kind
 from .stores import Store
@@ -25,7 +25,7 @@ def refused() -> None:
 FAILURES = [away, refused]
 
 
-def failing(store: Store, failure: Callable[[], None], verb: str = "acquire") -> Relay:
+def failing(store: Store, failure: Callable[[], object], verb: str = "acquire") -> Relay:
     relay = Relay(store.backend())
     relay.before[verb] = failure
     return relay
@@ -56,7 +56,8 @@ def test_skip_with_raise_on_locked_is_already_locked_by_nobody_known(memory: Sto
     @once.once(key="key", raise_on_locked=True)
     async def coroutine() -> None: ...
 
-    for call in (plain, lambda: asyncio.run(coroutine())):
+    calls: list[Callable[[], None]] = [plain, lambda: asyncio.run(coroutine())]
+    for call in calls:
         with pytest.raises(AlreadyLocked) as caught:
             call()
         assert ("key", None) == (caught.value.key, caught.value.holder)
@@ -118,7 +119,7 @@ def test_a_release_that_fails_hides_no_error_of_the_body(
 
 def test_a_release_that_hangs_for_a_while_costs_no_result(memory: Store, form: Kind) -> None:
     over = threading.Event()
-    relay = failing(memory, lambda: over.wait(30), "release")  # type: ignore[arg-type, return-value]  # what it returns is of no interest
+    relay = failing(memory, lambda: over.wait(30), "release")
     call = Beside(form(memory.once(relay), "key", lambda: "result"))
     wait_until(lambda: relay.count("release"), "the release is under way")
     over.set()
@@ -168,5 +169,3 @@ def test_the_next_call_after_a_failure_runs(memory: Store, kind: Kind) -> None:
     relay.before.clear()
 
     assert "ran" == kind(once, "key", lambda: "ran")()
-
-

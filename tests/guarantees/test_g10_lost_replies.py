@@ -8,7 +8,7 @@ import pytest
 
 from once_core import BackendUnavailable, Grant, current_lease
 
-from .backends import Relay, away, awaited, first
+from .backends import Relay, awaited, away, first
 from .calls import wait_until
 from .kinds import Kind
 from .stores import Store

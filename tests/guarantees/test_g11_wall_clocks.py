@@ -41,8 +41,7 @@ def test_a_step_of_the_wall_clock_during_a_run_changes_nothing(
     assert "again" == kind(once, "key", lambda: "again")()
 
 
-@pytest.mark.parametrize("step", [HOURS, -HOURS])
-@pytest.mark.parametrize("holding", ["def", "async def"])
+@pytest.mark.parametrize(("step", "holding"), [(HOURS, "def"), (-HOURS, "async def")])
 def test_a_machine_whose_clock_is_wrong_holds_and_skips_like_any_other(
     store: Store, holding: str, step: int, programs: Programs, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from time import sleep
 from typing import Any
 
@@ -29,7 +30,7 @@ def amid_runs(once: Once) -> None:
         sleep(3600)
 
     for (form, guard), event in zip(FORMS.items(), begun, strict=True):
-        call = guard(once, form, lambda event=event: body(event))
+        call = guard(once, form, partial(body, event))
         threading.Thread(target=call, daemon=True).start()
     for event in begun:
         assert event.wait(30)
@@ -68,7 +69,7 @@ class Finalized:
     """Makes its calls in the last garbage collection, when the interpreter finalizes and modules are still whole."""
 
     def __init__(self, calls: list[Callable[[], Any]]) -> None:
-        gc.disable()
+        gc.set_threshold(10**9)  # no collection comes before the last
         self.calls = calls
         self.cycle = self
 
@@ -83,19 +84,6 @@ def finalized(once: Once) -> None:
     for form, guard in FORMS.items():
         guard(once, f"before {form}", lambda: None)()
     Finalized([FORMS[form](once, form, lambda: "ran") for form in ("def", "with")])
-
-
-def finalized_unopened(once: Once) -> None:
-    """The first call of all comes while the interpreter finalizes."""
-    Finalized([FORMS[form](once, form, lambda: "ran") for form in ("def", "with")])
-
-
-def finalized_in_a_loop(once: Once) -> None:
-    """Coroutines are run while the interpreter finalizes, after others were before."""
-    calls = [FORMS[form](once, form, lambda: "ran") for form in ("async def", "async with")]
-    for call in calls:
-        call()
-    Finalized(calls)
 
 
 def in_a_thread_that_outlives_main(once: Once) -> None:
@@ -120,8 +108,6 @@ SCENARIOS = {
         amid_calls,
         at_exit,
         finalized,
-        finalized_unopened,
-        finalized_in_a_loop,
         in_a_thread_that_outlives_main,
         exit_in_a_body,
     )

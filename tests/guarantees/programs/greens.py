@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# ruff: noqa: E402, I001  # gevent patches what is imported after it
-from gevent import monkey
+# ruff: noqa: E402  # gevent patches what is imported after it
+from gevent import monkey  # type: ignore[import-untyped, unused-ignore]  # it has types only where stubs are
 
 monkey.patch_all()
 
@@ -11,11 +11,11 @@ import logging
 import sys
 from time import monotonic, sleep
 
-import gevent
+import gevent  # type: ignore[import-untyped, unused-ignore]  # likewise
 
 from once_core import SKIPPED, LeaseLost, Once, current_lease
 
-TTL = 1.0
+TTL = 0.8
 
 
 def main(url: str, prefix: str) -> None:

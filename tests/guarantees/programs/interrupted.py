@@ -1,4 +1,4 @@
-"""Make calls that a signal handler interrupts at random moments: `interrupted FORM ERROR CALLS URL PREFIX`.
+"""Make calls that a handler interrupts at random moments: `interrupted FORM ERROR NUMBER URL PREFIX`.
 
 Prints how many were interrupted, how many keys are still held, and whether a run of several ttl keeps its key after all.
 """
@@ -16,7 +16,7 @@ from once_core import Once, current_lease
 
 from ..kinds import FORMS
 
-TTL = 1.0
+TTL = 0.6
 
 
 class Interrupted(BaseException):
@@ -52,7 +52,7 @@ def main(form: str, error_name: str, number: str, url: str, prefix: str) -> None
             signal.setitimer(signal.ITIMER_REAL, 0)
         except (Interrupted, Exception):
             interrupted += 1
-    deadline = monotonic() + 4 * TTL
+    deadline = monotonic() + 20 * TTL
     held = keys
     while monotonic() < deadline and (held := [key for key in held if once.lock(key).is_locked()]):
         sleep(0.1)

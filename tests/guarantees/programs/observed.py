@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from importlib import import_module
 from time import monotonic, sleep
+from typing import Any
 
 from once_core import Lease, Once, current_lease, hookimpl
 from once_memory import MemoryBackend
@@ -37,10 +39,14 @@ def once_lost(lease: Lease) -> None:
     slow.wait(60)
 
 
-def _seen() -> list[tuple[str, str]]:
-    import guarantees.programs.observed as plugin
+def _plugin() -> Any:
+    """Return this module as the plugin sees it; as a program it is another one, named `__main__`."""
+    return import_module("guarantees.programs.observed")
 
-    return plugin.seen
+
+def _seen() -> list[tuple[str, str]]:
+    seen: list[tuple[str, str]] = _plugin().seen
+    return seen
 
 
 def main() -> None:
@@ -69,9 +75,7 @@ def main() -> None:
     of = {name: [what for what, key in _seen() if key == name] for name in ("lost first", "lost next", "kept")}
     assert of["lost first"] == of["lost next"] == ["acquired", "skipped", "lost"], of
     assert of["kept"] == ["acquired", "skipped", "released"], of
-    import guarantees.programs.observed as plugin
-
-    plugin.slow.set()
+    _plugin().slow.set()
     print("ok")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -44,7 +45,7 @@ def overlaps(folder: Path) -> list[str]:
     """Return what was seen of two at once in *folder*: by the marker, and by the times noted."""
     seen = [f"met {words}" for words in notes(folder / "overlaps")]
     times = sorted((float(start), float(end)) for _, start, end in notes(folder / "runs"))
-    seen += [f"{one} and {other}" for one, other in zip(times, times[1:], strict=False) if other[0] < one[1]]
+    seen += [f"{one} and {other}" for one, other in pairwise(times) if other[0] < one[1]]
     return seen
 
 

@@ -1,0 +1,133 @@
+"""What happens seldom: native stores that fail, renewals that meet an end, stores that cannot be opened."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from once_core import BackendUnavailable, ConfigurationError, LeaseLost, Once, plugins
+from once_core.bridge import Canceller
+from once_core.lease import ENDED, LOST
+from once_core.run import abegin, aend, begin, end
+
+from .scripted import Script, lease_on, until
+from .test_state_machine import Native
+
+
+def test_a_native_store_keeps_a_key_for_its_least_time() -> None:
+    script = Native()
+    lease = lease_on(script, hold_at_least=60.0)
+    lease.store.open()
+
+    async def run() -> None:
+        assert await abegin(lease)
+        await aend(lease)
+
+    asyncio.run(run())
+
+    assert ["acquire", "renew"] == script.asked
+
+
+@pytest.mark.parametrize("error", [BackendUnavailable("away"), OSError("gone")])
+@pytest.mark.parametrize("backend", [Script, Native])
+def test_a_question_that_fails_is_an_unavailable_store(backend: type[Script], error: Exception) -> None:
+    once = Once(backend(holder=error))
+    once.open().store.open()
+
+    with pytest.raises(BackendUnavailable, match=str(error)):
+        once.lock("key").is_locked()
+    with pytest.raises(BackendUnavailable, match=str(error)):
+        asyncio.run(once.lock("key").ais_locked())
+    once.close()
+
+
+@pytest.mark.parametrize("backend", [Script, Native])
+def test_a_store_that_is_wrongly_configured_is_no_store_that_is_away(backend: type[Script]) -> None:
+    lease = lease_on(backend(acquire=ConfigurationError("ttl too long")), on_unavailable="run")
+    lease.store.open()
+
+    with pytest.raises(ConfigurationError, match="ttl too long"):
+        asyncio.run(abegin(lease))
+
+    assert (ENDED, {}) == (lease.state, lease.store.running)
+
+
+def test_a_coroutine_that_ends_while_its_renewal_is_under_way_waits_for_the_answer() -> None:
+    script = Native()
+    lease = lease_on(script)
+    lease.store.open()
+
+    async def run() -> list[str]:
+        await abegin(lease)
+        lease.begin_renewal()
+        ending = asyncio.create_task(aend(lease))
+        while lease.state != "ending":  # nobody signals it
+            await asyncio.sleep(0)
+        early = list(script.asked)
+        lease.end_renewal(0.0, 30.0, True)
+        await ending
+        return early
+
+    assert ["acquire"] == asyncio.run(run())
+    assert ["acquire", "release"] == script.asked
+
+
+def test_a_lease_that_was_lost_before_its_body_cancels_it_all_the_same() -> None:
+    lease = lease_on(Script(), raise_on_lost=True)
+
+    async def run() -> None:
+        begin(lease)
+        lease.lose("denied")
+        with Canceller(lease):
+            await asyncio.sleep(60)
+
+    with pytest.raises(LeaseLost):
+        asyncio.run(run())
+    end(lease)
+
+    assert LOST == lease.state
+
+
+def test_a_store_that_cannot_be_opened_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(url: str) -> Any:
+        raise BackendUnavailable(f"{url} does not answer")
+
+    monkeypatch.setattr(plugins, "open_backend", refuse)
+    once = Once("memory://closed", on_unavailable="run")
+
+    assert once.once(key="key")(lambda: "ran")() == "ran"
+    once.close()
+
+
+def test_a_scheme_of_once_itself_comes_with_its_line_to_type() -> None:
+    assert "Type: pip install once-sql" == plugins.install_hint("sqlite")
+
+
+def test_a_lock_that_is_forgotten_while_it_is_held_gives_its_key_back() -> None:
+    script = Script()
+    once = Once(script)
+    lock: Any = once.lock("key")
+    lock.__enter__()
+
+    del lock
+
+    until(lambda: "release" in script.asked)
+    once.close()
+
+
+def test_a_renewing_thread_may_close_its_own_store() -> None:
+    script = Script()
+    once = Once(script, ttl=0.6)
+    closed = threading.Event()
+
+    def renew(*_: Any) -> bool:
+        once.close()
+        closed.set()
+        return True
+
+    script.answers["renew"] = renew
+    with once.lock("key"):
+        assert closed.wait(20)
