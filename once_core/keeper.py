@@ -166,7 +166,7 @@ class Renewer:
         self._worker = None
         self._jobs.put(None)
         if self._thread not in (None, threading.current_thread()):
-            self._thread.join(PURGE_PATIENCE)  # type: ignore[union-attr]  # it is not None
+            self._thread.join(PURGE_PATIENCE)
 
     def _start_worker(self) -> None:
         worker = self._worker = object()

@@ -1,6 +1,6 @@
 """Make calls that a handler interrupts at random moments: `interrupted FORM ERROR NUMBER URL PREFIX`.
 
-Prints how many were interrupted, how many keys are still held, and whether a run of several ttl keeps its key after all.
+Prints how many were interrupted, how many keys are still held, and whether a run of several ttl keeps its key.
 """
 
 from __future__ import annotations
