@@ -166,7 +166,8 @@ class Renewer:
         self._worker = None
         self._jobs.put(None)
         if self._thread not in (None, threading.current_thread()):
-            self._thread.join(PURGE_PATIENCE)
+            with suppress(AssertionError):  # gevent's hub can't wait, and may be where a `Once` is forgotten
+                self._thread.join(PURGE_PATIENCE)
 
     def _start_worker(self) -> None:
         worker = self._worker = object()

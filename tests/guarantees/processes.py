@@ -54,7 +54,10 @@ class Programs:
         for process in self._started:
             if process.returncode is None:  # else its number may be another's by now
                 _end(process)
-                process.communicate()
+                process.wait()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
 
 
 def _environment(program: str) -> dict[str, str]:

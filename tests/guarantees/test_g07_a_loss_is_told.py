@@ -213,7 +213,8 @@ def test_a_cancellation_from_outside_wins_over_a_loss_at_the_same_time(memory: S
         while not relay.count("acquire"):
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.05)
-        sleep(2 * TTL)  # the loop is blocked while the lease is lost: both cancellations are due when it goes on
+        # The loop is blocked while the lease is lost: both cancellations are due when it goes on.
+        sleep(2 * TTL)  # noqa: ASYNC251  # on purpose
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -13,7 +13,7 @@ from .calls import wait_until
 from .kinds import Kind
 from .stores import Store
 
-TTL = 0.8
+TTL = 0.4
 
 
 def losing(store: Store, verb: str, native: bool) -> Relay:
@@ -92,4 +92,4 @@ def test_a_lost_reply_to_a_renewal_is_not_a_loss(memory: Store, kind: Kind) -> N
             sleep(0.01)
         return lease.lost
 
-    assert not kind(memory.once(relay, ttl=1.2), "key", body)()
+    assert not kind(memory.once(relay, ttl=0.9), "key", body)()

@@ -1,4 +1,4 @@
-"""Make calls that a handler interrupts at random moments: `interrupted FORM ERROR NUMBER URL PREFIX`.
+"""Make calls that a signal interrupts at random moments: `interrupted FORM ERROR NUMBER URL PREFIX`.
 
 Prints how many were interrupted, how many keys are still held, and whether a run of several ttl keeps its key.
 """
