@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .lease import Lease
 
 T = TypeVar("T")
+sleep = asyncio.sleep
 
 
 async def in_thread(pool: Pool, call: Callable[[], T]) -> T:

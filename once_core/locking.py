@@ -15,6 +15,7 @@ from .lease import LOST, Lease, current_lease
 from .options import Options, check_seconds
 from .process import clock
 from .run import abegin, aend, arival, begin, end, rival, settle
+from .store import bridge
 
 if TYPE_CHECKING:
     from .decorator import Once
@@ -81,14 +82,10 @@ class Lock(Questions):
             if (rest := self._rest(lease, give_up)) <= 0:
                 self._skip()
                 raise AlreadyLocked(self.key, await arival(lease))
-            import asyncio  # not before it is needed
-
-            await asyncio.sleep(rest)
+            await bridge().sleep(rest)
         self._entered.append(lease)
         if self._options.raise_on_lost:
-            from .bridge import Canceller
-
-            Canceller(lease).__enter__()
+            bridge().Canceller(lease).__enter__()
         return lease
 
     async def __aexit__(

@@ -6,6 +6,7 @@ import atexit
 import os
 import threading
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import plugins, process
@@ -111,9 +112,8 @@ class Store:
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Return what *call* returns in a thread of this store; it goes on there if the coroutine is cancelled."""
-        from .bridge import in_thread  # asyncio is for those who have a loop
-
-        return await in_thread(self.pool, call)
+        result: T = await bridge().in_thread(self.pool, call)
+        return result
 
     def in_background(self, job: Callable[[], None]) -> None:
         """Do *job* in a thread of this store; at once if the store never blocks."""
@@ -168,6 +168,17 @@ def opening() -> threading.RLock:
     return _opening
 
 
+def bridge() -> ModuleType:
+    """Return the room between threads and event loops: asyncio is imported for those who have a loop."""
+    global _bridge
+    if _bridge is None:
+        with _opening:  # a child that is forked amid an import would wait for its end for ever
+            from . import bridge as module
+        _bridge = module
+    return _bridge
+
+
+_bridge: ModuleType | None = None
 _stores: dict[str | int, Store] = {}
 _opening = threading.RLock()
 

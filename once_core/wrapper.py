@@ -18,6 +18,7 @@ from .key import Key, key_function
 from .lease import LOST, Lease
 from .options import Choices, Options
 from .run import abegin, aend, arival, begin, end, rival, settle
+from .store import bridge
 
 if TYPE_CHECKING:
     from .backend import Holder
@@ -115,9 +116,7 @@ class Guard(Questions):
         return self.return_on_locked
 
     async def _until_lost(self, lease: Lease, body: Any) -> Any:
-        from .bridge import Canceller  # asyncio is for those who have a loop
-
-        with Canceller(lease):
+        with bridge().Canceller(lease):
             return await body
 
     def _refuse_awaitable(self, result: Any) -> None:

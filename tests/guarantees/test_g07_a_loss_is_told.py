@@ -214,7 +214,7 @@ def test_a_cancellation_from_outside_wins_over_a_loss_at_the_same_time(memory: S
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.05)
         # The loop is blocked while the lease is lost: both cancellations are due when it goes on.
-        sleep(2 * TTL)  # noqa: ASYNC251  # on purpose
+        sleep(2 * TTL)  # on purpose
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
