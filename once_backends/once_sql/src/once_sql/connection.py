@@ -65,6 +65,10 @@ class SharedConnection:
         with self._lock:
             self._drop()
 
+    def __del__(self) -> None:
+        with suppress(Exception):  # whatever is left of it when the interpreter ends
+            self._drop()
+
     def _open(self) -> Any:
         self._drop()
         try:
