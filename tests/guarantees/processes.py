@@ -62,7 +62,7 @@ class Programs:
 
 def _environment(program: str) -> dict[str, str]:
     """Return this process's, without the measuring of coverage where that would be what is interrupted or finalized."""
-    hidden = "COVERAGE" if program in ("interrupted", "ending", "many") else "nothing"
+    hidden = "COVERAGE" if program in ("interrupted", "ending", "forking", "many") else "nothing"
     return {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
 
 
