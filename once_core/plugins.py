@@ -26,7 +26,13 @@ VERBS = ("acquire", "renew", "release", "holder")
 _PUBLISHED = {
     "memory": "once-memory",
     "sqlite": "once-sql",
-}  # fmt: skip
+    "postgresql": '"once-sql[postgresql]"',
+    "mysql": '"once-sql[mysql]"',
+    "mariadb": '"once-sql[mysql]"',
+    "redis": "once-redis",
+    "rediss": "once-redis",
+    "memcached": "once-memcached",
+}
 
 _log = logging.getLogger("once_core")
 _manager = pluggy.PluginManager("once_core")

@@ -22,7 +22,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
@@ -105,7 +105,7 @@ class Server:
             raise AssertionError(f"{self.program} does not start again:\n{self.output()}")
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
+    def paused(self) -> Generator[None]:
         """While it lasts the server is stopped: it keeps its connections and answers nothing."""
         pid = self.pid
         os.kill(pid, signal.SIGSTOP)

@@ -10,10 +10,12 @@ import pytest
 
 from once_core import BackendUnavailable, ConfigurationError, LeaseLost, Once, plugins
 from once_core.bridge import Canceller
-from once_core.lease import ENDED, LOST
+from once_core.keeper import Renewer
+from once_core.lease import ENDED, HELD, LOST
+from once_core.process import identity
 from once_core.run import abegin, aend, begin, end
 
-from .scripted import Script, lease_on, until
+from .scripted import Script, lease_on, threads, until
 from .test_state_machine import Native
 
 
@@ -52,7 +54,7 @@ def test_a_store_that_is_wrongly_configured_is_no_store_that_is_away(backend: ty
     with pytest.raises(ConfigurationError, match="ttl too long"):
         asyncio.run(abegin(lease))
 
-    assert (ENDED, {}) == (lease.state, lease.store.running)
+    assert (lease.state, lease.store.running) == (ENDED, {})
 
 
 def test_a_coroutine_that_ends_while_its_renewal_is_under_way_waits_for_the_answer() -> None:
@@ -98,7 +100,7 @@ def test_a_store_that_cannot_be_opened_is_away(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(plugins, "open_backend", refuse)
     once = Once("memory://closed", on_unavailable="run")
 
-    assert once.once(key="key")(lambda: "ran")() == "ran"
+    assert "ran" == once.once(key="key")(lambda: "ran")()
     once.close()
 
 
@@ -119,15 +121,30 @@ def test_a_lock_that_is_forgotten_while_it_is_held_gives_its_key_back() -> None:
 
 
 def test_a_renewing_thread_may_close_its_own_store() -> None:
+    store = lease_on(Script()).store
+    renewer = Renewer(store)
+    ended = threading.Event()
+
+    def stop() -> None:
+        renewer.stop()
+        ended.set()
+
+    renewer.hand(stop)
+
+    assert ended.wait(20)
+    until(lambda: not threads(f"once-renewer {store.name}"))
+
+
+def test_a_run_that_ends_in_a_forked_child_leaves_the_lease_to_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     script = Script()
-    once = Once(script, ttl=0.6)
-    closed = threading.Event()
+    lease = lease_on(script)
+    assert begin(lease)
 
-    def renew(*_: Any) -> bool:
-        once.close()
-        closed.set()
-        return True
+    with monkeypatch.context() as in_child:
+        in_child.setattr(identity, "pid", identity.pid + 1)
+        end(lease)
 
-    script.answers["renew"] = renew
-    with once.lock("key"):
-        assert closed.wait(20)
+    assert HELD == lease.state
+    assert "release" not in script.asked
+    end(lease)
+    assert ENDED == lease.state

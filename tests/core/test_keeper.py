@@ -37,7 +37,7 @@ def test_many_leases_are_renewed_by_few_questions_of_bounded_size() -> None:
     for lease in leases:
         end(lease)
 
-    assert lost == []
+    assert [] == lost
     assert max(sizes) <= BATCH
     assert len(sizes) < sum(sizes) / 10
     assert "renew" not in script.asked
@@ -114,7 +114,7 @@ def test_a_failing_store_is_complained_of_once_per_outage(caplog: pytest.LogCapt
     end(lease)
 
     assert not lost
-    assert caplog.text.count("gone fishing") == 1
+    assert 1 == caplog.text.count("gone fishing")
 
 
 def test_answers_that_do_not_match_the_questions_are_a_failure(caplog: pytest.LogCaptureFixture) -> None:
@@ -201,4 +201,4 @@ def test_a_lease_that_ends_slowly_is_forgotten_when_its_time_is_over() -> None:
     answer.set()
     ending.join()
 
-    assert lease.state == "ended"
+    assert "ended" == lease.state

@@ -97,8 +97,8 @@ def test_a_granted_lease_is_held_then_ends_when_the_store_is_told(way: Any) -> N
     held = lease.state
     caller.end(lease)
 
-    assert (began, held, seen, lease.state) == (True, HELD, [ENDING], ENDED)
-    assert lease.fence == 7
+    assert (True, HELD, [ENDING], ENDED) == (began, held, seen, lease.state)
+    assert 7 == lease.fence
 
 
 def test_a_refused_lease_has_ended_and_runs_nothing(way: Any) -> None:
@@ -110,7 +110,7 @@ def test_a_refused_lease_has_ended_and_runs_nothing(way: Any) -> None:
     began = caller.begin(lease)
     caller.end(lease)
 
-    assert (began, lease.state) == (False, ENDED)
+    assert (False, ENDED) == (began, lease.state)
     assert lease.store.running == {}
     assert "release" not in script.asked
 
@@ -125,7 +125,7 @@ def test_a_store_that_is_away_refuses_and_is_told_in_case_the_grant_was_made(way
         caller.begin(lease)
     caller.end(lease)
 
-    assert lease.state == ENDED
+    assert ENDED == lease.state
     assert until(lambda: "release" in script.asked)
 
 
@@ -139,7 +139,7 @@ def test_a_lease_that_expires_in_its_body_is_lost_and_given_back_without_waiting
 
     caller.end(lease)
 
-    assert lease.state == LOST
+    assert LOST == lease.state
     assert lease.lost
     assert until(lambda: "release" in script.asked)
 
@@ -152,7 +152,7 @@ def test_a_lease_that_the_store_gave_away_is_lost_at_its_end(way: Any) -> None:
 
     caller.end(lease)
 
-    assert lease.state == LOST
+    assert LOST == lease.state
 
 
 def test_a_store_that_cannot_be_told_ends_the_lease_all_the_same(way: Any) -> None:
@@ -186,7 +186,7 @@ def test_a_grant_that_arrives_after_its_ttl_is_given_back_and_asked_for_again(wa
     script.answers["acquire"] = acquire
 
     assert caller.begin(lease)
-    assert script.asked == ["acquire", "release", "acquire"]
+    assert ["acquire", "release", "acquire"] == script.asked
     caller.end(lease)
 
 
@@ -200,7 +200,7 @@ def test_a_store_slower_than_the_ttl_is_unavailable(way: Any) -> None:
     with pytest.raises(BackendUnavailable, match="longer than the ttl"):
         caller.begin(lease)
 
-    assert lease.state == ENDED
+    assert ENDED == lease.state
 
 
 def test_a_caller_who_leaves_while_asking_lets_the_grant_be_given_back(way: Any) -> None:
@@ -212,7 +212,7 @@ def test_a_caller_who_leaves_while_asking_lets_the_grant_be_given_back(way: Any)
 
     began = caller.begin(lease)
 
-    assert (began, lease.state) == (False, ENDING)
+    assert (False, ENDING) == (began, lease.state)
     assert "release" in script.asked
     settle(lease)
     assert until(lambda: lease.state == ENDED)
@@ -227,7 +227,7 @@ def test_settling_twice_gives_back_once_more_at_most_and_loses_nothing() -> None
 
     assert until(lambda: lease.state == ENDED)
     settle(lease)
-    assert lease.state == ENDED
+    assert ENDED == lease.state
 
 
 def test_a_renewal_that_is_denied_loses_the_lease() -> None:
@@ -237,7 +237,7 @@ def test_a_renewal_that_is_denied_loses_the_lease() -> None:
 
     lease.end_renewal(0.0, 30.0, False)
 
-    assert lease.state == LOST
+    assert LOST == lease.state
     end(lease)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import once_core
+from guarantees.stores import STORES, opened
 from once_core import hookspecs, plugins
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +58,10 @@ def test_every_python_block_of_a_document_is_python(path: Path) -> None:
 def test_the_example_of_a_plugin_runs(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     example = blocks(folder / "README.md", "python")[0]
+    name = folder.name.removeprefix("once_")
+    if name in STORES and name != "memory":  # in place of the reader's server, one of our own
+        with opened(name, tmp_path) as store:
+            example = re.sub(rf'"{name}://[^"]*"', f'"{store.url}"', example)
 
     # As a module: decorated functions are looked up there.
     module = types.ModuleType("example")
@@ -83,7 +88,7 @@ def test_every_plugin_is_named_where_it_is_looked_for(folder: Path) -> None:
 
     assert f"once_backends/{folder.name}" in tox["testenv"]["commands_pre"]
     assert f"pip install {project['name']}" in (ROOT / "README.md").read_text()
-    assert dict.fromkeys(schemes, project["name"]).items() <= plugins._PUBLISHED.items()
+    assert [] == [scheme for scheme in schemes if project["name"] not in plugins._PUBLISHED.get(scheme, "")]
     assert all(f"{scheme}://" in (folder / "README.md").read_text() for scheme in schemes)
 
 

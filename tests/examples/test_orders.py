@@ -13,6 +13,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from guarantees.stores import STORES, opened
+
 PROGRAM = Path(__file__).parents[2] / "examples" / "orders.py"
 SVG = "{http://www.w3.org/2000/svg}"
 TTL = 2.0
@@ -102,6 +104,15 @@ def test_the_picture_has_a_bar_for_each_run_and_a_tick_for_each_skip(outcome: Ou
     assert sum(outcome.numbers("run")) == sum(" on worker " in title for title in titles)
     assert sum(outcome.numbers("skipped")) == sum(" skipped by " in title for title in titles)
     assert f"The timeline is in {outcome.picture.name}" in outcome.output
+
+
+@pytest.mark.parametrize("name", [name for name in STORES if name not in ("memory", "sqlite")])
+def test_it_runs_on_every_store(name: str, tmp_path: Path) -> None:
+    with opened(name, tmp_path) as store:
+        done = run_program("--backend", store.url, folder=tmp_path)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert 0 == Outcome(done.stdout, tmp_path / "orders.svg").numbers("overlaps seen by the log")[1]
 
 
 def test_a_store_of_one_process_is_refused(tmp_path: Path) -> None:

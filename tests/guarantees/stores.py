@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,10 +14,7 @@ from typing import Any
 import pytest
 
 from once_core import Backend, Once
-
-
-class Missing(Exception):
-    """There is no such server here."""
+from once_core.testing.servers import Server
 
 
 @dataclass(frozen=True)
@@ -55,23 +50,13 @@ def sqlite(folder: Path) -> Place:
     return Place(f"sqlite:///{path}", pause=pause)
 
 
-def server(variable: str, *, fences: bool = True, slack: float = 0.0) -> Callable[[Path], Place]:
-    """Return what finds a running server: its URL in the environment's *variable*, its process in `<variable>_PID`."""
+def served(by: Callable[[], type[Server]], *, fences: bool = True, slack: float = 0.0) -> Callable[[Path], Place]:
+    """Return what finds a server of that kind: the first test that asks starts it, for all tests of this process."""
 
     def find(folder: Path) -> Place:
-        url, pid = os.environ.get(variable), os.environ.get(f"{variable}_PID")
-        if not url:
-            raise Missing(f"set {variable} to the URL of a server")
-
-        @contextmanager
-        def pause() -> Iterator[None]:
-            os.kill(int(pid or 0), signal.SIGSTOP)
-            try:
-                yield
-            finally:
-                os.kill(int(pid or 0), signal.SIGCONT)
-
-        return Place(url, fences=fences, slack=slack, pause=pause if pid else None)
+        kind = by()
+        server: Any = _running[kind] if kind in _running else _running.setdefault(kind, kind().start())
+        return Place(server.url, fences=fences, slack=slack, pause=server.paused)
 
     return find
 
@@ -80,6 +65,13 @@ STORES: dict[str, Callable[[Path], Place]] = {
     "memory": memory,
     "sqlite": sqlite,
 }
+
+_running: dict[type[Server], Server] = {}
+
+
+def stop_servers() -> None:
+    while _running:
+        _running.popitem()[1].stop()
 
 
 class Store:
@@ -90,6 +82,8 @@ class Store:
         self.url = place.url
         self.prefix = f"{uuid.uuid4().hex}:"
         self._opened: list[Once] = []
+        self._made: list[Any] = []
+        self._onlooker: Backend | None = None
 
     def once(self, backend: str | Backend | None = None, **settings: Any) -> Once:
         """Return a Once on this store, or on *backend*, that is closed when the test is over."""
@@ -104,15 +98,21 @@ class Store:
         scheme = self.url.partition("://")[0].partition("+")[0]
         (entry,) = entry_points(group="once_core.backends", name=scheme)
         made: Backend = entry.load().once_offer_backends()[scheme](self.url)
+        self._made.append(made)
         return made
 
     def free_at_once(self, key: str) -> bool:
         """Whether nobody holds *key* now."""
-        return self.backend().holder(self.prefix + key) is None
+        if self._onlooker is None:
+            self._onlooker = self.backend()
+        return self._onlooker.holder(self.prefix + key) is None
 
     def close(self) -> None:
         for once in self._opened:
             once.close()
+        for backend in self._made:
+            if hasattr(backend, "close"):
+                backend.close()
 
     def needs_processes(self) -> None:
         if self.place.process_local:
@@ -130,13 +130,8 @@ class Store:
 
 @contextmanager
 def opened(name: str, folder: Path) -> Iterator[Store]:
-    """Yield the store of that name; skip the test, or fail it if servers are required, where it is missing."""
-    try:
-        store = Store(STORES[name](folder))
-    except Missing as missing:
-        if os.environ.get("ONCE_REQUIRE_SERVERS") == "1":
-            pytest.fail(f"{name}: {missing}")
-        pytest.skip(f"{name}: {missing}")
+    """Yield the store of that name; where its server is missing the test is skipped, or fails if it is required."""
+    store = Store(STORES[name](folder))
     try:
         yield store
     finally:

@@ -165,7 +165,8 @@ def amid_calls(settings: Settings) -> None:
 
 def amid_configuring(settings: Settings) -> None:
     def configure(me: int) -> None:
-        once = Once(f"{settings.url}{'' if settings.url.startswith('memory:') else f'.{me}'}", prefix=settings.prefix)
+        elsewhere = f".{me}" if settings.url.startswith("sqlite:") else ""
+        once = Once(settings.url + elsewhere, prefix=settings.prefix)
         with once.lock(f"configuring {me}"):
             pass
         once.close()

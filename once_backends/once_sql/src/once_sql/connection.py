@@ -85,7 +85,7 @@ class SharedConnection:
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(self._database.Error):
+            with _gate, suppress(self._database.Error):
                 self._database.close(connection)
 
     def pause(self) -> Callable[[], None] | None:
@@ -116,7 +116,7 @@ _numbers = count()
 _living: dict[int, ref[SharedConnection]] = {}
 _inherited: list[Any] = []
 _paused = _Paused()
-_gate = RLock()  # of whoever opens a connection
+_gate = RLock()  # of whoever opens or closes a connection
 
 
 def _pause() -> None:
@@ -124,19 +124,27 @@ def _pause() -> None:
     # fork waits for the locks: in the order of creation, lest two forks wait for each other. The thread that forks
     # may hold one itself (in a signal handler); as a statement is one call of C, none is half done then. Should such
     # a thread and another fork still meet crosswise, the wait is bounded.
-    paused = {shared for reference in list(_living.values()) if (shared := reference())}
-    _wait_for(paused)
-    # Whoever came meanwhile has no connection yet, and gets none behind the gate; or has one, and is waited for too.
-    if _gate.acquire(timeout=15):
-        _paused.go_on.append(_gate.release)
-    living = {shared for reference in list(_living.values()) if (shared := reference())}
-    _wait_for({shared for shared in living - paused if shared.is_open})
+    #
+    # SQLite has locks of its own for opening and closing: nobody does that behind the gate. The gate comes after the
+    # locks, as it does for all others; so whoever has opened a connection meanwhile is waited for in another round.
+    paused: set[SharedConnection] = set()
+    late = _all_living()
+    while True:
+        for shared in sorted(late, key=lambda shared: shared.number):
+            if go_on := shared.pause():
+                _paused.go_on.append(go_on)
+        paused |= late
+        if not _gate.acquire(timeout=15):
+            return
+        late = {shared for shared in _all_living() - paused if shared.is_open}
+        if not late:
+            _paused.go_on.append(_gate.release)
+            return
+        _gate.release()
 
 
-def _wait_for(connections: set[SharedConnection]) -> None:
-    for shared in sorted(connections, key=lambda shared: shared.number):
-        if go_on := shared.pause():
-            _paused.go_on.append(go_on)
+def _all_living() -> set[SharedConnection]:
+    return {shared for reference in list(_living.values()) if (shared := reference())}
 
 
 def _go_on() -> None:
