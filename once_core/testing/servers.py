@@ -131,7 +131,9 @@ class Server:
         return self.folder / "output.txt"
 
     def _run(self) -> bool:
-        """Start the process; return whether it came up. If it ended instead, it may be for its port."""
+        """Start the process; return whether it came up. If it did not, it may be for its port."""
+        if self.is_up():  # it is another's
+            return False
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(),
@@ -148,7 +150,7 @@ class Server:
                 return False
             assert monotonic() < deadline, f"{self.program} does not come up:\n{self.output()}"
             sleep(0.02)
-        return self._process.poll() is None  # else what is up at this port is another's
+        return self._process.poll() is None
 
     def _end(self, with_signal: signal.Signals) -> None:
         process, self._process = self._process, None
