@@ -61,9 +61,16 @@ def served(by: Callable[[], type[Server]], *, fences: bool = True, slack: float 
     return find
 
 
+def memcached() -> type[Server]:
+    from memcached_server import MemcachedServer
+
+    return MemcachedServer
+
+
 STORES: dict[str, Callable[[Path], Place]] = {
     "memory": memory,
     "sqlite": sqlite,
+    "memcached": served(memcached, fences=False, slack=2.0),
 }
 
 _running: dict[type[Server], Server] = {}

@@ -37,7 +37,7 @@ def test_a_killed_worker_frees_its_key_within_ttl_and_not_before(
     holder = once.lock("key").holder()
     assert holder is not None, "the worker was not renewing"
     assert holder.remaining is not None
-    assert 0 < holder.remaining <= TTL + 0.1
+    assert 0 < holder.remaining <= TTL + 0.1 + store.place.slack
     freed: list[float] = []
 
     def try_again() -> bool:
@@ -47,4 +47,4 @@ def test_a_killed_worker_frees_its_key_within_ttl_and_not_before(
         return bool(freed)
 
     wait_until(try_again, "the key is free", TTL + store.place.slack + PATIENCE)
-    assert freed[0] >= killed + holder.remaining - 0.05
+    assert freed[0] >= killed + holder.remaining - 0.05 - store.place.slack

@@ -58,7 +58,7 @@ def test_a_machine_whose_clock_is_wrong_holds_and_skips_like_any_other(
     holder = once.lock("key").holder()
     assert holder is not None
     assert holder.remaining is not None
-    assert 0 < holder.remaining <= TTL + 0.1
+    assert 0 < holder.remaining <= TTL + 0.1 + store.place.slack
     (tmp_path / "go").touch()
     assert (0, "kept", "") == programs.result(process)
 

@@ -1,0 +1,161 @@
+"""The verbs. A lease is an item: the key is its name, the token its value, and the server lets it expire."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from hashlib import sha256
+from math import ceil
+
+from pymemcache import MemcacheUnknownCommandError  # type: ignore[import-untyped]  # it ships no types
+
+from once_core import Grant, Holder
+from once_core.errors import BackendUnavailable, ConfigurationError
+
+from .connections import Client, Connections
+from .url import read
+
+_LOOKS = 100
+_BATCH = 100  # leases renewed by one question, of some ten kilobytes
+_LONGEST = 30 * 24 * 3600  # seconds: what is longer, Memcached takes for a date
+_NAME = re.compile(r"(?!.*~[0-9a-f]{64}$)[!-~]{1,250}")  # printable ASCII; what looks like a digest gets one of its own
+_HEAD = re.compile(r"[^!-~]")
+
+
+class MemcachedBackend:
+    """Leases in the one server at *url*. *timeout* bounds each wait for its answer, in seconds.
+
+    Nothing is connected before the first question.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 3.0) -> None:
+        place = read(url, timeout)
+        self._connections = Connections(place)
+        self._tells_remaining = True
+
+    def acquire(self, key: str, token: str, ttl: float) -> Grant | None:
+        name, value, expire = _name(key), _bytes(token), _expire(ttl)
+        with self._connections.one() as client:
+            # Of many that add an item at once, one is told that it did. The others look whether it is their own:
+            # then its answer was lost, and it is asked for again.
+            if client.add(name, value, expire, noreply=False) or _replace(client, name, value, value, expire):
+                return Grant()
+        return None
+
+    def renew(self, key: str, token: str, ttl: float) -> bool:
+        name, value, expire = _name(key), _bytes(token), _expire(ttl)
+        with self._connections.one() as client:
+            return _replace(client, name, value, value, expire)
+
+    def release(self, key: str, token: str) -> bool:
+        # There is no "delete if it is mine". But an item that is replaced with an expiry in the past is gone at once.
+        with self._connections.one() as client:
+            return _replace(client, _name(key), _bytes(token), b"", -1)
+
+    def holder(self, key: str) -> Holder | None:
+        name = _name(key)
+        with self._connections.one() as client:
+            found, cas = client.gets(name)
+            if found is None:
+                return None
+            return Holder(_text(found), self._remaining(client, name, cas))
+
+    def renew_many(self, leases: Sequence[tuple[str, str, float]]) -> list[bool | None]:
+        """Renew each (key, token, ttl), a hundred at a time; None for those that nothing is known of."""
+        answers: list[bool | None] = []
+        while len(answers) < len(leases):
+            batch = [
+                (_name(key), _bytes(token), _expire(ttl))
+                for key, token, ttl in leases[len(answers) : len(answers) + _BATCH]
+            ]
+            try:
+                with self._connections.one() as client:
+                    answers += _replace_many(client, batch)
+            except BackendUnavailable:
+                if not answers:
+                    raise
+                answers += [None] * (len(leases) - len(answers))
+        return answers
+
+    def close(self) -> None:
+        """Close the connections; the next question opens one anew."""
+        self._connections.close()
+
+    def _remaining(self, client: Client, name: str, cas: bytes) -> float | None:
+        """Return the whole seconds that the item with that *cas* will last; None from a server older than 1.6."""
+        if not self._tells_remaining:
+            return None
+        try:
+            told = client.raw_command(f"mg {name} t c")
+        except MemcacheUnknownCommandError:
+            self._tells_remaining = False
+            return None
+        match told.split():
+            case [b"HD", seconds, same] if same == b"c" + cas and seconds[1:].isdigit():
+                return float(seconds[1:])
+        return None  # it has been changed since
+
+
+def _replace(client: Client, name: str, token: bytes, value: bytes, expire: int) -> bool:
+    """Put *value* in the place of *token*; return False, changing nothing, if that is not what is there.
+
+    `gets` answers with a number that changes with each change of the item; `cas` changes the item if it still has that
+    number. Both in one go, as numbers are not to be remembered: they begin anew when the server does, and an old one
+    would fit the next holder's item. `touch` and `delete` ask for neither token nor number.
+    """
+    for _ in range(_LOOKS):
+        found, cas = client.gets(name)
+        if found != token:
+            return False
+        if client.cas(name, value, cas, expire, noreply=False):
+            return True
+        # It was changed in between: it has expired, or the same token asked twice at once. Then one of the two got on.
+    raise BackendUnavailable(f"the item {name!r} is being changed all the time")
+
+
+def _replace_many(client: Client, batch: list[tuple[str, bytes, int]]) -> list[bool | None]:
+    """Do the same to many items, by their own tokens, and wait for two answers only.
+
+    The changes are sent without waiting for what becomes of them; a look at all items tells: a new number is a change.
+    """
+    names = list({name for name, _, _ in batch})
+    before = client.gets_many(names)
+    for name, token, expire in batch:
+        found, cas = before.get(name, _ABSENT)
+        if found == token:
+            client.cas(name, token, cas, expire, noreply=True)
+    after = client.gets_many(names)
+    answers: list[bool | None] = []
+    for name, token, _ in batch:
+        found, cas = after.get(name, _ABSENT)
+        answers.append(False if found != token else True if cas != before.get(name, _ABSENT)[1] else None)
+    return answers
+
+
+_ABSENT: tuple[None, bytes] = (None, b"")
+
+
+def _name(key: str) -> str:
+    """Return an item's name: the key itself, or a readable head of it and a digest, where Memcached can't take it."""
+    if _NAME.fullmatch(key):
+        return key
+    return f"{_HEAD.sub('_', key[:100])}~{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def _expire(ttl: float) -> int:
+    # The server counts whole seconds and lets an item go up to one of them early.
+    seconds = ceil(ttl) + 1 if ttl < _LONGEST else _LONGEST + 1
+    if seconds > _LONGEST:
+        raise ConfigurationError(
+            f"Memcached can't hold a key for {ttl:g} s, as it takes what is over 30 days for a date: choose a shorter "
+            "ttl, such as 30. A lease is renewed as long as its run lives"
+        )
+    return seconds
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode("utf-8", "surrogatepass")
