@@ -65,8 +65,8 @@ class Lock(Questions):
         self._raise_if_lost(lease, error)
 
     def __del__(self) -> None:
-        # A signal handler that raised as `__exit__` began left an entry behind.
-        for lease in self._entered:
+        # A signal handler that raised as `__exit__` began left an entry behind; one in `__init__`, nothing at all.
+        for lease in vars(self).get("_entered", ()):
             settle(lease)
 
     async def __aenter__(self) -> Lease:

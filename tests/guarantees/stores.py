@@ -23,6 +23,7 @@ class Place:
 
     url: str
     process_local: bool = False
+    embedded: bool = True
     fences: bool = True
     slack: float = 0.0
     """Seconds by which a lease may outlive its ttl."""
@@ -56,7 +57,7 @@ def served(by: Callable[[], type[Server]], *, fences: bool = True, slack: float 
     def find(folder: Path) -> Place:
         kind = by()
         server: Any = _running[kind] if kind in _running else _running.setdefault(kind, kind().start())
-        return Place(server.url, fences=fences, slack=slack, pause=server.paused)
+        return Place(server.url, embedded=False, fences=fences, slack=slack, pause=server.paused)
 
     return find
 
@@ -67,10 +68,24 @@ def memcached() -> type[Server]:
     return MemcachedServer
 
 
+def postgresql() -> type[Server]:
+    from sql_servers import PostgresServer
+
+    return PostgresServer
+
+
+def mariadb() -> type[Server]:
+    from sql_servers import MariadbServer
+
+    return MariadbServer
+
+
 STORES: dict[str, Callable[[Path], Place]] = {
     "memory": memory,
     "sqlite": sqlite,
     "memcached": served(memcached, fences=False, slack=2.0),
+    "postgresql": served(postgresql),
+    "mariadb": served(mariadb),
 }
 
 _running: dict[type[Server], Server] = {}

@@ -1,4 +1,4 @@
-"""The SQLite store keeps the nine rules."""
+"""The SQL stores keep the nine rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 
 from once_core import Backend
 from once_core.testing import BackendConformance
+from once_core.testing.servers import free_port
 from once_sql import SqlBackend
+from sql_servers import SqlServer
 
 
 class TestSqlite(BackendConformance):
@@ -39,3 +41,34 @@ class TestSqlite(BackendConformance):
         backend.close()
         rmtree(self.elsewhere)
         return backend
+
+
+class ServerRules(BackendConformance):
+    """What is the same for all servers."""
+
+    server: SqlServer
+
+    @pytest.fixture
+    def backend(self) -> Iterator[SqlBackend]:
+        backend = SqlBackend(self.server.url)
+        yield backend
+        backend.close()
+
+    def restart(self, backend: Backend) -> Backend:
+        self.server.restart()
+        return backend
+
+    def unreachable(self) -> Backend:
+        return SqlBackend(self.server.url.replace(f":{self.server.port}/", f":{free_port()}/"))
+
+
+class TestPostgresql(ServerRules):
+    @pytest.fixture(autouse=True)
+    def _server(self, postgresql: SqlServer) -> None:
+        self.server = postgresql
+
+
+class TestMariadb(ServerRules):
+    @pytest.fixture(autouse=True)
+    def _server(self, mariadb: SqlServer) -> None:
+        self.server = mariadb

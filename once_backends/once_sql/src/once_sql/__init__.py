@@ -1,4 +1,4 @@
-"""Leases in a SQL table, asked through SQLAlchemy's engine: SQLite, for all processes of one machine."""
+"""Leases in a SQL table: SQLite for all processes of one machine; PostgreSQL, MariaDB and MySQL over many machines."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ __all__ = ["SqlBackend"]
 
 @hookimpl
 def once_offer_backends() -> Mapping[str, BackendFactory]:
-    return {"sqlite": SqlBackend}
+    return dict.fromkeys(("sqlite", "postgresql", "mysql", "mariadb"), SqlBackend)

@@ -2,127 +2,105 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from itertools import islice
+from hashlib import sha256
 from math import ceil
-from typing import Any
 
-from sqlalchemy import Engine, make_url
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Engine
 
 from once_core import Grant, Holder
-from once_core.errors import BackendUnavailable, ConfigurationError
+from once_core.errors import BackendUnavailable
 
-from .connection import SharedConnection
-from .sqlite import SqliteDatabase, SqliteStatements, private_engine
+from .dialects import serve
 
 _PAGE = 1000  # held keys listed by one statement
 _BATCH = 10_000  # leases renewed by one statement
 _LONGEST = 10**15  # ms: some 30,000 years, which every dialect can add to its clock
+_DIGESTED = re.compile(rb"~[0-9a-f]{64}\Z")
 
 
 class SqlBackend:
     """A table of leases in the database of a URL, or of an Engine of yours, whose listeners and arguments it keeps.
 
-    Nothing is opened before the first question. *timeout* bounds the wait for another process's write, in seconds.
+    Nothing is opened before the first question. *table* may have a schema before it: `app.once_leases`. *timeout*
+    bounds each wait for an answer, and for another's write, in seconds.
     """
 
     def __init__(self, engine_or_url: Engine | str, *, table: str = "once_leases", timeout: float = 5.0) -> None:
-        if isinstance(engine_or_url, Engine):
-            engine, where = engine_or_url, engine_or_url.url
-        else:
-            where, options = _read(engine_or_url)
-            table = options.get("table", table)
-            timeout = _seconds(where, options.get("timeout", timeout))
-            engine = private_engine(where, timeout)
-        if not re.fullmatch(r"[A-Za-z_]\w{0,62}", table, re.ASCII) or table.lower().startswith("sqlite_"):
-            raise ConfigurationError(
-                f"{where!r}: the table name {table!r} can't be used: take up to 63 letters, digits and underscores, "
-                "a letter first, as in table=once_leases"
-            )
-        self._sql = SqliteStatements(table)
-        self._store = SharedConnection(SqliteDatabase(engine, self._sql, _seconds(where, timeout)))
+        self._sql, self._store = serve(engine_or_url, table, timeout)
 
     def acquire(self, key: str, token: str, ttl: float) -> Grant | None:
-        rows = self._store.ask(self._sql.acquire, (_bytes(key), _bytes(token), _ms(ttl)))
+        asked = {"key": self._name(key), "token": _bytes(token), "ms": _ms(ttl)}
+        rows = self._store.ask(self._sql.acquire, asked)
+        if not rows and self._sql.insert:
+            rows = self._store.ask(self._sql.insert, asked)
         return Grant(rows[0][0]) if rows else None
 
     def renew(self, key: str, token: str, ttl: float) -> bool:
-        return bool(self._store.ask(self._sql.renew, (_ms(ttl), _bytes(key), _bytes(token))))
+        return bool(self._store.ask(self._sql.renew, {"key": self._name(key), "token": _bytes(token), "ms": _ms(ttl)}))
 
     def release(self, key: str, token: str) -> bool:
-        return bool(self._store.ask(self._sql.release, (_bytes(key), _bytes(token))))
+        return bool(self._store.ask(self._sql.release, {"key": self._name(key), "token": _bytes(token)}))
 
     def holder(self, key: str) -> Holder | None:
-        rows = self._store.ask(self._sql.holder, (_bytes(key),))
+        rows = self._store.ask(self._sql.holder, {"key": self._name(key)})
         return Holder(_text(rows[0][0]), rows[0][1] / 1000) if rows else None
 
     def renew_many(self, leases: Sequence[tuple[str, str, float]]) -> list[bool | None]:
-        """Renew each (key, token, ttl) by one statement for ten thousand; None for those it could not ask about."""
+        """Renew each (key, token, ttl), thousands by one statement; None for those it could not ask about."""
         answers: list[bool | None] = []
-        waiting = iter(leases)
-        while batch := list(islice(waiting, _BATCH)):
+        while len(answers) < len(leases):
+            batch = leases[len(answers) : len(answers) + _BATCH]
             try:
                 answers += self._renew_batch(batch)
             except BackendUnavailable:
                 if not answers:
                     raise
                 answers += [None] * (len(leases) - len(answers))
-                break
         return answers
 
     def holders(self, prefix: str) -> Iterator[tuple[str, Holder]]:
+        """Yield every held key that starts with *prefix*. One that was too long is told by its head and digest."""
         # In pages, lest a long list keep everybody else waiting. A key that begins with the prefix goes on in UTF-8,
         # which has no byte 0xFF: all of them, and no others, are below prefix + 0xFF.
         start, end = _bytes(prefix), _bytes(prefix) + b"\xff"
-        while rows := self._store.ask(self._sql.holders, (start, end, _PAGE)):
+        while rows := self._store.ask(self._sql.holders, {"start": start, "end": end, "page": _PAGE}):
             for key, token, remaining in rows:
                 yield _text(key), Holder(_text(token), remaining / 1000)
             start = rows[-1][0] + b"\0"
 
     def purge(self) -> None:
-        self._store.ask(self._sql.purge, ())
+        self._store.ask(self._sql.purge, {})
 
     def close(self) -> None:
-        """Close the connection; the next question opens one anew."""
+        """Close the connections; the next question opens one anew."""
         self._store.close()
 
-    def _renew_batch(self, batch: list[tuple[str, str, float]]) -> Iterator[bool | None]:
-        # The batch travels as one JSON text. What JSON can't carry to the table byte by byte (NUL, lone surrogates),
-        # and a key that is asked for twice, are asked about one by one.
-        asked: dict[str, str] = {}
-        alone: dict[int, bool] = {}
-        for place, (key, token, ttl) in enumerate(batch):
-            if key in asked or not key.isprintable() or not token.isprintable():
+    @property
+    def ddl(self) -> str:
+        """The statement that makes the table, for those who make it themselves."""
+        return self._sql.create
+
+    def _renew_batch(self, batch: Sequence[tuple[str, str, float]]) -> Iterator[bool | None]:
+        asked: dict[bytes, tuple[bytes, bytes, int]] = {}
+        alone: dict[int, bool] = {}  # a key that is asked for twice
+        names = [self._name(key) for key, _, _ in batch]
+        for place, (name, (key, token, ttl)) in enumerate(zip(names, batch, strict=True)):
+            if name in asked:
                 alone[place] = self.renew(key, token, ttl)
             else:
-                asked[key] = f"{_ms(ttl)} {token}"
-        renewed = {row[0] for row in self._store.ask(self._sql.renew_many, (json.dumps(asked, ensure_ascii=False),))}
-        return (alone[place] if place in alone else lease[0] in renewed for place, lease in enumerate(batch))
+                asked[name] = (name, _bytes(token), _ms(ttl))
+        renewed = self._sql.renew_many(self._store.ask, list(asked.values()))
+        return (alone.get(place, name in renewed) for place, name in enumerate(names))
 
-
-def _read(text: str) -> tuple[URL, dict[str, Any]]:
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        raise ConfigurationError(
-            f"{text!r} is not a database URL: write sqlite:///jobs.db or sqlite:////var/lib/app/jobs.db"
-        ) from None
-    for name, value in url.query.items():
-        if name not in ("timeout", "table") or not isinstance(value, str):
-            raise ConfigurationError(f"{url!r}: {name!r} is no option, or given twice: there are timeout and table")
-    return url.set(query={}), dict(url.query)
-
-
-def _seconds(where: URL, value: str | float) -> float:
-    with suppress(ValueError):
-        if 0 < (seconds := float(value)) <= 60:
-            return seconds
-    raise ConfigurationError(f"{where!r}: timeout={value} is no time to wait: take seconds, above 0 and up to 60")
+    def _name(self, key: str) -> bytes:
+        """Return what stands for *key* in the table: itself, or its head and a digest where it is too long."""
+        name = _bytes(key)
+        longest = self._sql.longest_key
+        if longest is None or (len(name) <= longest and not _DIGESTED.search(name)):
+            return name
+        return _bytes(key[:100]) + b"~" + sha256(name).hexdigest().encode()
 
 
 def _ms(ttl: float) -> int:

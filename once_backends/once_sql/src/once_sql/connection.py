@@ -1,29 +1,41 @@
-"""One connection that all threads of a process use in turn, and that a fork leaves to the parent."""
+"""Connections that the threads of a process use in turn, and that a fork leaves to the parent."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import select
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from itertools import count
-from threading import RLock, local
-from typing import Any, Protocol
+from threading import RLock, get_ident, local
+from typing import Any, Protocol, TypeAlias
 from weakref import ref
 
 from once_core.errors import BackendUnavailable, ConfigurationError
 
+Parameters: TypeAlias = Mapping[str, object] | Sequence[object]
+
 
 class Database(Protocol):
-    """What a dialect knows about connections. *Error* is the base of what its driver raises."""
+    """What a dialect knows about connections. *Error* is the base of what its driver raises.
+
+    Is it *embedded*, then the database is in this process: a statement is one call of C, which no signal interrupts
+    and a fork has to wait for.
+    """
 
     name: str
     timeout: float
+    embedded: bool
     Error: type[Exception]
 
     def open(self) -> Any: ...
     def is_current(self, connection: Any, /) -> bool: ...
-    def ask(self, connection: Any, sql: str, parameters: Sequence[object], /) -> list[tuple[Any, ...]]: ...
+    def ask(self, connection: Any, sql: str, parameters: Parameters, /) -> list[tuple[Any, ...]]: ...
     def close(self, connection: Any, /) -> None: ...
+
+
+class Busy(BackendUnavailable):
+    """Others are using the connection."""
 
 
 class SharedConnection:
@@ -34,24 +46,39 @@ class SharedConnection:
         self._lock = RLock()
         self._connection: Any = None
         self._has_worked = False
+        self.is_asking = False
         self.number = number = next(_numbers)
         _living[number] = ref(self, lambda _: _living.pop(number, None))
 
-    def ask(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Run one statement and return its rows. Raise BackendUnavailable when there is no answer in time."""
+    def ask(self, sql: str, parameters: Parameters, patience: float | None = None) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows. Raise BackendUnavailable when there is no answer in time.
+
+        Another thread's statement is waited for up to *patience* seconds, the database's timeout unless given.
+        """
         database, lock = self._database, self._lock
         locked = None
         try:
-            locked = lock.acquire(True, database.timeout)
-            if not locked:
-                raise BackendUnavailable(f"{database.name}: still busy with this process's other questions")
+            locked = lock.acquire(True, database.timeout if patience is None else patience)
+            # A signal handler may ask in the middle of its own thread's statement, which goes on afterwards.
+            if not locked or (self.is_asking and not database.embedded):
+                raise Busy(f"{database.name}: still busy with this process's other questions")
             connection = self._connection
+            self.is_asking = True
             if connection is None or not database.is_current(connection):
                 connection = self._open()
-            return database.ask(connection, sql, parameters)
-        except database.Error as error:
-            self._drop()
-            raise BackendUnavailable(f"{database.name}: {error}") from error
+            answer = database.ask(connection, sql, parameters)
+            self.is_asking = False
+            return answer
+        except Busy:
+            raise
+        except BaseException as error:
+            self.is_asking = False
+            known = isinstance(error, database.Error)
+            if known or not database.embedded:  # what is left of an interrupted answer would be taken for the next one
+                self._drop()
+            if known:
+                raise BackendUnavailable(f"{database.name}: {error}") from error
+            raise
         finally:
             # None: a signal handler raised as soon as the lock was ours, before its answer could be noted. A wait
             # that was interrupted leaves None, too; then there is nothing to release.
@@ -72,7 +99,7 @@ class SharedConnection:
     def _open(self) -> Any:
         self._drop()
         try:
-            with _gate:
+            with _gate if self._database.embedded else nullcontext():
                 self._connection = self._database.open()
         except ConfigurationError as error:
             # What has worked was configured well; it is the store that has changed since.
@@ -85,24 +112,46 @@ class SharedConnection:
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with _gate, suppress(self._database.Error):
+            with _gate if self._database.embedded else nullcontext(), suppress(self._database.Error):
                 self._database.close(connection)
 
     def pause(self) -> Callable[[], None] | None:
         """Wait until no statement is under way and let none begin; return what lets them."""
         lock = self._lock
-        return lock.release if lock.acquire(timeout=3 * self._database.timeout) else None
+        if self._database.embedded and lock.acquire(timeout=3 * self._database.timeout):
+            return lock.release
+        return None
 
     @property
     def is_open(self) -> bool:
-        return self._connection is not None
+        return self._connection is not None and self._database.embedded
 
     def leave_to_parent(self) -> None:
         """Forget the connection without closing it, as the parent works on with it."""
         if self._connection is not None:
             _inherited.append(self._connection)
         self._connection = None
+        self.is_asking = False
         self._lock = RLock()
+
+
+class Connections:
+    """Several connections: a statement is run by the first that is idle."""
+
+    def __init__(self, database: Database, number: int = 8) -> None:
+        self._shared = [SharedConnection(database) for _ in range(number)]
+
+    def ask(self, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows. Raise BackendUnavailable when there is no answer in time."""
+        for shared in self._shared:
+            if not shared.is_asking:
+                with suppress(Busy):
+                    return shared.ask(sql, parameters, patience=0)
+        return self._shared[get_ident() // 4096 % len(self._shared)].ask(sql, parameters)
+
+    def close(self) -> None:
+        for shared in self._shared:
+            shared.close()
 
 
 class _Paused(local):
@@ -110,6 +159,13 @@ class _Paused(local):
 
     def __init__(self) -> None:
         self.go_on: list[Callable[[], None]] = []
+
+
+def has_something_to_read(fileno: int) -> bool:
+    """Whether an idle connection has something to read: its end, as nothing was asked."""
+    poll = select.poll()
+    poll.register(fileno, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 _numbers = count()

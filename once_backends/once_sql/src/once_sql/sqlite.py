@@ -18,6 +18,9 @@ from sqlalchemy.pool import NullPool
 
 from once_core.errors import BackendUnavailable, ConfigurationError
 
+from .connection import Parameters
+from .statements import Ask, Renewal
+
 # Milliseconds since 1970, rounded to undo what julianday's floating point did to the clock's whole milliseconds. A
 # statement reads the clock once, and only after it has the write lock: a grant does not age while it waits.
 NOW = "CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER)"
@@ -25,6 +28,9 @@ NOW = "CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER)"
 
 class SqliteStatements:
     """All that is ever sent about one *table*, made once."""
+
+    insert: str | None = None  # `acquire` does it all
+    longest_key: int | None = None
 
     def __init__(self, table: str) -> None:
         self.table = table
@@ -42,7 +48,7 @@ class SqliteStatements:
         # outgrows its predecessor even within one millisecond and after the clock was set back, as a release keeps
         # the row; it stays as it is for the token that holds already and whose reply was lost.
         self.acquire = f"""
-            INSERT INTO "{table}" AS lease (key, token, expires_at, fence) VALUES (?, ?, {NOW} + ?, {NOW})
+            INSERT INTO "{table}" AS lease (key, token, expires_at, fence) VALUES (:key, :token, {NOW} + :ms, {NOW})
             ON CONFLICT (key) DO UPDATE SET
                 token = excluded.token,
                 expires_at = excluded.expires_at,
@@ -54,32 +60,22 @@ class SqliteStatements:
             RETURNING fence"""
 
         self.renew = f"""
-            UPDATE "{table}" SET expires_at = {NOW} + ?
-            WHERE key = ? AND token = ? AND expires_at > {NOW}
+            UPDATE "{table}" SET expires_at = {NOW} + :ms
+            WHERE key = :key AND token = :token AND expires_at > {NOW}
             RETURNING 1"""
 
         self.release = f"""
             UPDATE "{table}" SET expires_at = 0
-            WHERE key = ? AND token = ? AND expires_at > {NOW}
+            WHERE key = :key AND token = :token AND expires_at > {NOW}
             RETURNING 1"""
 
         self.holder = f"""
-            SELECT token, expires_at - {NOW} FROM "{table}" WHERE key = ? AND expires_at > {NOW}"""
+            SELECT token, expires_at - {NOW} FROM "{table}" WHERE key = :key AND expires_at > {NOW}"""
 
         self.holders = f"""
             SELECT key, token, expires_at - {NOW} FROM "{table}"
-            WHERE key >= ? AND key < ? AND expires_at > {NOW}
-            ORDER BY key LIMIT ?"""
-
-        # The question is one JSON object: {key: "ms token", ...}. A blank between the two is parsed faster than a
-        # list in the object; the cast to INTEGER reads up to it.
-        self.renew_many = f"""
-            UPDATE "{table}" AS lease SET expires_at = {NOW} + CAST(asked.value AS INTEGER)
-            FROM json_each(?) AS asked
-            WHERE lease.key = CAST(asked.key AS BLOB)
-                AND lease.token = CAST(substr(asked.value, instr(asked.value, ' ') + 1) AS BLOB)
-                AND lease.expires_at > {NOW}
-            RETURNING CAST(key AS TEXT)"""
+            WHERE key >= :start AND key < :end AND expires_at > {NOW}
+            ORDER BY key LIMIT :page"""
 
         # A row that was granted and ended over an hour ago: without it the key's fence starts from the clock again,
         # which must not be set back by more than that meanwhile. The limit keeps the write lock under 0.1 s.
@@ -87,6 +83,20 @@ class SqliteStatements:
             DELETE FROM "{table}" WHERE key IN (
                 SELECT key FROM "{table}"
                 WHERE fence <= {NOW} - 3600000 AND expires_at <= {NOW} - 3600000 LIMIT 50000)"""
+
+    def renew_many(self, ask: Ask, batch: Sequence[Renewal]) -> set[bytes]:
+        """Renew (key, token, ms) of different keys by one statement; return the keys of those that were."""
+        asked = ", ".join(["(?, ?, ?)"] * len(batch))
+        renewed = ask(
+            f"""
+            WITH asked (key, token, ms) AS (VALUES {asked})
+            UPDATE "{self.table}" AS lease SET expires_at = {NOW} + asked.ms
+            FROM asked
+            WHERE lease.key = asked.key AND lease.token = asked.token AND lease.expires_at > {NOW}
+            RETURNING key""",
+            list(chain.from_iterable(batch)),
+        )
+        return {row[0] for row in renewed}
 
 
 def private_engine(url: URL, timeout: float) -> Engine:
@@ -99,6 +109,7 @@ class SqliteDatabase:
     """A database file: how to open it, and how to say what is wrong with it."""
 
     Error: type[Exception] = sqlite3.Error
+    embedded = True
 
     def __init__(self, engine: Engine, sql: SqliteStatements, timeout: float) -> None:
         self.name = repr(engine.url)
@@ -138,7 +149,7 @@ class SqliteDatabase:
         identity = self._identify()
         return identity is not None and identity == self._identity
 
-    def ask(self, cursor: sqlite3.Cursor, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    def ask(self, cursor: sqlite3.Cursor, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
         # All rows in one call of C: no signal handler can run, and fork, between the first row and the commit that
         # comes after the last.
         return list(chain.from_iterable(map(cursor.execute, (sql,), (parameters,))))

@@ -1,0 +1,111 @@
+"""A PostgreSQL and a MariaDB of the tests' own. What a crash of the machine would cost them is of no interest here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pymysql
+
+from once_core.testing.servers import Server, find_program
+
+
+class SqlServer(Server):
+    durable = False
+    """Whether a commit waits for the disk: for benchmarks."""
+
+    @property
+    def url(self) -> str:
+        raise NotImplementedError
+
+    def run(self, *command: str) -> None:
+        done = subprocess.run(
+            command, cwd=self.folder, user=self.runs_as, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+class PostgresServer(SqlServer):
+    programs = ("postgres",)
+    folders = ("/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql*/bin")
+    user = "postgres"
+    password = "secret"
+
+    def prepare(self) -> None:
+        (password := self.folder / "password").write_text(self.password)
+        if self.runs_as:
+            os.chmod(password, 0o644)
+        initdb = find_program("initdb", folders=[str(Path(self.program).parent), *self.folders])
+        data = str(self.folder / "data")
+        self.run(
+            initdb, "--pgdata", data, "--username", "once", "--pwfile", str(password), "--auth", "scram-sha-256",
+            "--encoding", "UTF8", "--locale", "C", "--no-sync",
+        )  # fmt: skip
+
+    def command(self) -> list[str]:
+        settings = ["max_connections=200", "shared_buffers=32MB", "unix_socket_directories=", "jit=off"]
+        if not self.durable:
+            settings += ["fsync=off"]
+        options = [word for setting in settings for word in ("-c", setting)]
+        return [self.program, "-D", str(self.folder / "data"), "-h", self.host, "-p", str(self.port), *options]
+
+    def is_up(self) -> bool:
+        with suppress(psycopg.OperationalError), self.connect():
+            return True
+        return False
+
+    def connect(self) -> psycopg.Connection[tuple[object, ...]]:
+        where = {"host": self.host, "port": self.port, "user": "once", "dbname": "postgres"}
+        return psycopg.connect(**where, password=self.password, autocommit=True, connect_timeout=2)  # type: ignore[arg-type]  # each of its own type
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://once:{self.password}@{self.host}:{self.port}/postgres"
+
+
+class MariadbServer(SqlServer):
+    programs = ("mariadbd", "mysqld")
+    folders = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec")
+    user = "mysql"
+    password = "secret"
+
+    def prepare(self) -> None:
+        install = find_program("mariadb-install-db", "mysql_install_db")
+        self.run(install, "--no-defaults", f"--datadir={self.folder / 'data'}", "--skip-test-db", *self._tuning())
+        (self.folder / "init.sql").write_text(
+            "CREATE DATABASE IF NOT EXISTS once;\n"
+            f"CREATE USER IF NOT EXISTS once@'%' IDENTIFIED BY '{self.password}';\n"
+            "GRANT ALL ON *.* TO once@'%' WITH GRANT OPTION;\n"  # one statement a line
+        )
+
+    def _tuning(self) -> Sequence[str]:
+        tuning = ["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--skip-log-bin", f"--tmpdir={self.folder}"]
+        return tuning if self.durable else [*tuning, "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"]
+
+    def command(self) -> list[str]:
+        return [
+            self.program, "--no-defaults", f"--datadir={self.folder / 'data'}", f"--bind-address={self.host}",
+            f"--port={self.port}", f"--socket={self.folder / 'socket'}", f"--pid-file={self.folder / 'pid'}",
+            f"--init-file={self.folder / 'init.sql'}", "--max-connections=300", "--skip-name-resolve", *self._tuning(),
+        ]  # fmt: skip
+
+    def is_up(self) -> bool:
+        with suppress(pymysql.Error, OSError):
+            self.connect().close()
+            return True
+        return False
+
+    def connect(self) -> pymysql.Connection[Any]:
+        return pymysql.connect(
+            host=self.host, port=self.port, user="once", password=self.password, database="once", autocommit=True,
+            connect_timeout=2,
+        )  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        return f"mysql://once:{self.password}@{self.host}:{self.port}/once"
