@@ -115,7 +115,7 @@ SCENARIOS = {
 
 
 def main(scenario: str, url: str, prefix: str) -> None:
-    SCENARIOS[scenario](Once(url, prefix=prefix, ttl=0.6))
+    SCENARIOS[scenario](Once(url, prefix=prefix, ttl=1.5))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from itertools import count
@@ -89,8 +90,12 @@ class SharedConnection:
                     lock.release()
 
     def close(self) -> None:
-        with self._lock:
-            self._drop()
+        # A thread that was stopped by the end of the interpreter never lets go of its lock.
+        if self._lock.acquire(True, 0 if sys.is_finalizing() else self._database.timeout):
+            try:
+                self._drop()
+            finally:
+                self._lock.release()
 
     def __del__(self) -> None:
         with suppress(Exception):  # whatever is left of it when the interpreter ends
