@@ -163,8 +163,6 @@ class Lease:
 
     def leave(self) -> str:
         """Note that the body is over; return the state it was left in: a held lease is the caller's to give back."""
-        if self.state == ENDED:  # refused: it was never entered
-            return ENDED
         if _current.get() is self:
             _current.set(self._previous)
         if self._pid != identity.pid:  # forked inside the body: the lease is the parent's

@@ -62,6 +62,12 @@ def served(by: Callable[[], type[Server]], *, fences: bool = True, slack: float 
     return find
 
 
+def redis() -> type[Server]:
+    from redis_server import RedisServer
+
+    return RedisServer
+
+
 def memcached() -> type[Server]:
     from memcached_server import MemcachedServer
 
@@ -83,6 +89,7 @@ def mariadb() -> type[Server]:
 STORES: dict[str, Callable[[Path], Place]] = {
     "memory": memory,
     "sqlite": sqlite,
+    "redis": served(redis),
     "memcached": served(memcached, fences=False, slack=2.0),
     "postgresql": served(postgresql),
     "mariadb": served(mariadb),

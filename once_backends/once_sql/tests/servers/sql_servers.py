@@ -84,7 +84,12 @@ class MariadbServer(SqlServer):
         )
 
     def _tuning(self) -> Sequence[str]:
-        tuning = ["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--skip-log-bin", f"--tmpdir={self.folder}"]
+        tuning = [
+            "--innodb-buffer-pool-size=32M",
+            "--innodb-log-file-size=16M",
+            "--skip-log-bin",
+            f"--tmpdir={self.folder}",
+        ]
         return tuning if self.durable else [*tuning, "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"]
 
     def command(self) -> list[str]:

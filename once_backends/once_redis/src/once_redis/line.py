@@ -1,0 +1,162 @@
+"""A connection that all tasks of one event loop share while any of them waits for an answer.
+
+Questions are sent as they come, and answers come in that order: so hundreds of tasks need one connection and few round
+trips, and a cancelled task spoils nothing - its answer is read and dropped.
+
+The connection is one that threads use, too. The loop only watches its socket, and only while answers are owed. So
+nothing is bound to a loop: with `asyncio.run` per task the next loop goes on with the same connection, and a loop that
+ends has nothing to close. redis-py's own asyncio client would need a connection per loop, closed by a coroutine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError, ResponseError, TimeoutError
+
+from .failures import is_demoted
+from .wire import Wire, socket_of
+
+if TYPE_CHECKING:
+    from .connections import Connections
+
+
+class Line:
+    """Sends questions over one connection and hands each answer to who asked; ends when no answer is owed."""
+
+    def __init__(self, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
+        self._connections = connections
+        self._loop = loop
+        self._unsent: list[tuple[bytes, asyncio.Future[Any]]] = []
+        self._owed: deque[asyncio.Future[Any]] = deque()
+        self._silence: asyncio.TimerHandle | None = None
+        self._socket = -1
+        self._connection = connections.take_idle()
+        if self._connection is not None:
+            self._watch(self._connection)
+        else:
+            threading.Thread(target=self._connect, name="once-redis connect", daemon=True).start()
+
+    def ask(self, question: bytes) -> asyncio.Future[Any]:
+        """Return what will be the answer; cancel it if nobody waits any more."""
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self._unsent.append((question, answer))
+        if self._connection is not None:
+            self._send(self._connection)
+        return answer
+
+    def undo(self, question: bytes) -> None:
+        """Send *question* behind a cancelled one, if that was sent."""
+        if self._connection is not None:
+            self.ask(question).cancel()
+
+    def abandon(self) -> None:
+        """Close the connection: the loop has ended while answers were owed."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.disconnect()
+            self._connections.give_back(connection)
+
+    def _connect(self) -> None:
+        # In a thread of its own: names are looked up and hands are shaken there.
+        result: Wire | Exception
+        try:
+            result = self._connections.take()
+        except Exception as error:  # noqa: BLE001  # raised again where it is awaited
+            result = error
+        try:
+            self._loop.call_soon_threadsafe(self._connected, result)
+        except RuntimeError:  # the loop has ended meanwhile
+            if not isinstance(result, Exception):
+                self._connections.give_back(result)
+
+    def _connected(self, result: Wire | Exception) -> None:
+        if isinstance(result, Exception):
+            self._end(result)
+        else:
+            self._connection = result
+            self._watch(result)
+            self._send(result)
+
+    def _watch(self, connection: Wire) -> None:
+        socket = socket_of(connection)
+        assert socket is not None
+        self._socket = socket.fileno()
+        self._loop.add_reader(self._socket, self._read)
+        self._await_silence()
+
+    def _send(self, connection: Wire) -> None:
+        # What was cancelled before it was sent must not be sent: whoever cancelled an acquire has released it by now.
+        unsent = [(question, answer) for question, answer in self._unsent if not answer.done()]
+        self._unsent.clear()
+        self._owed.extend(answer for _, answer in unsent)
+        if not self._owed:
+            self._end(None)
+            return
+        try:
+            connection.send_packed_command([question for question, _ in unsent], check_health=False)
+        except (RedisError, OSError) as error:
+            self._end(error)
+
+    def _read(self) -> bool:
+        """Hand out the answers that have come; return whether there were any."""
+        connection, owed = self._connection, len(self._owed)
+        try:
+            while connection is not None and self._owed and connection.can_read(0):
+                answer = _answer(connection)
+                _deliver(self._owed.popleft(), answer)
+        except (RedisError, OSError) as error:
+            self._end(error)
+            return True
+        if not self._owed:
+            self._end(None)
+        elif len(self._owed) < owed:
+            self._await_silence()
+        return len(self._owed) < owed
+
+    def _await_silence(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+        self._silence = self._loop.call_later(self._connections.timeout, self._is_silent)
+
+    def _is_silent(self) -> None:
+        # It may have been the loop that was blocked, not the server: so look once more.
+        if not self._read():
+            self._end(TimeoutError(f"no answer within {self._connections.timeout:g} s"))
+
+    def _end(self, error: Exception | None) -> None:
+        """Give the connection back; if there was an error, close it and tell all who wait."""
+        connection, self._connection = self._connection, None
+        self._connections.forget(self._loop)
+        if self._silence is not None:
+            self._silence.cancel()
+        if connection is not None:
+            self._loop.remove_reader(self._socket)
+            if error is not None:
+                connection.disconnect()
+            self._connections.give_back(connection)
+        for answer in (*self._owed, *(answer for _, answer in self._unsent)):
+            _deliver(answer, error)
+        self._owed.clear()
+        self._unsent.clear()
+
+
+def _answer(connection: Wire) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        if is_demoted(error):
+            raise
+        return error
+
+
+def _deliver(future: asyncio.Future[Any], answer: Any) -> None:
+    if future.done():  # cancelled
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

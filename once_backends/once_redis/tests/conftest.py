@@ -1,0 +1,24 @@
+"""A server for all tests of a process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from redis_server import RedisServer
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def raw(server: RedisServer) -> Iterator[Any]:
+    """Another client of the same server, which is empty."""
+    with server.client() as client:
+        client.flushall()
+        yield client

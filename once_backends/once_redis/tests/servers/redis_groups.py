@@ -1,0 +1,82 @@
+"""Servers that belong together: three nodes of a cluster, or a primary with a replica and a sentinel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from time import monotonic, sleep
+
+import redis
+
+from once_core.testing.servers import free_port
+from redis_server import RedisServer
+
+BOUNDS = [0, 5461, 10923, 16384]
+"""Where each node's slots begin, and the last one's end."""
+
+
+class Node(RedisServer):
+    """A node of a cluster that has no slots yet."""
+
+    def prepare(self) -> None:
+        self.options = (*f"--cluster-enabled yes --cluster-port {free_port()} --cluster-node-timeout 2000".split(),)
+
+
+class Sentinel(RedisServer):
+    """A sentinel that watches *primary* as the service `leases`, alone."""
+
+    def __init__(self, primary: RedisServer) -> None:
+        super().__init__()
+        self._primary = primary
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://{self.host}:{self.port}/leases"
+
+    def command(self) -> list[str]:
+        config = self.folder / "sentinel.conf"
+        config.write_text(
+            f"port {self.port}\nbind {self.host}\ndir {self.folder}\n"
+            f"sentinel monitor leases {self._primary.host} {self._primary.port} 1\n"
+            "sentinel down-after-milliseconds leases 500\nsentinel failover-timeout leases 2000\n"
+        )
+        return [self.program, str(config), "--sentinel"]
+
+
+@contextmanager
+def cluster() -> Iterator[list[Node]]:
+    """Yield three nodes that have a third of the slots each and know each other."""
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(Node()) for _ in range(3)]
+        clients = [stack.enter_context(node.client()) for node in nodes]
+        for number, client in enumerate(clients):
+            client.execute_command("CLUSTER ADDSLOTSRANGE", BOUNDS[number], BOUNDS[number + 1] - 1)
+            client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
+        for node in nodes[1:]:
+            port = int(node.options[node.options.index("--cluster-port") + 1])
+            clients[0].execute_command("CLUSTER MEET", node.host, node.port, port)
+        wait_until(lambda: all(client.cluster("info")["cluster_known_nodes"] == "3" for client in clients))
+        wait_until(lambda: all(client.cluster("info")["cluster_state"] == "ok" for client in clients))
+        yield nodes
+
+
+@contextmanager
+def sentinel() -> Iterator[tuple[Sentinel, RedisServer, RedisServer]]:
+    """Yield a sentinel, the primary that it names and a replica of that."""
+    with RedisServer() as primary, RedisServer("--replicaof", primary.host, str(primary.port)) as replica:
+        with replica.client() as client:
+            wait_until(lambda: client.info("replication")["master_link_status"] == "up")
+        with Sentinel(primary) as watching:
+            with watching.client() as client:
+                wait_until(lambda: client.sentinel_slaves("leases") != [])
+            yield watching, primary, replica
+
+
+def wait_until(is_so: Callable[[], object], seconds: float = 30.0) -> None:
+    deadline = monotonic() + seconds
+    while True:
+        with suppress(redis.RedisError):
+            if is_so():
+                return
+        assert monotonic() < deadline, "what was waited for did not come"
+        sleep(0.02)

@@ -1,0 +1,120 @@
+"""A real cluster of three nodes: keys go where they belong, also while they move."""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Iterator
+
+import pytest
+import redis
+from redis.crc import key_slot
+
+from once_core import Backend
+from once_core.errors import BackendUnavailable, ConfigurationError
+from once_core.testing import BackendConformance
+from once_redis import RedisBackend
+from redis_groups import BOUNDS, Node, cluster, wait_until
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[list[Node]]:
+    with cluster() as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def backend(nodes: list[Node]) -> Iterator[RedisBackend]:
+    backend = RedisBackend(f"redis+cluster://{nodes[0].host}:{nodes[0].port}")
+    yield backend
+    backend.close()
+
+
+class TestCluster(BackendConformance):
+    has_aio = True
+    race_rounds = 60
+
+    @pytest.fixture
+    def backend(self, nodes: list[Node]) -> Iterator[RedisBackend]:
+        self.nodes = nodes
+        backend = RedisBackend(f"redis+cluster://{nodes[0].host}:{nodes[0].port}")
+        yield backend
+        backend.close()
+
+    def restart(self, backend: Backend) -> Backend:
+        for node in self.nodes:
+            node.restart()
+        for node in self.nodes:
+            with node.client() as client:
+                wait_until(lambda client=client: client.cluster("info")["cluster_state"] == "ok")  # type: ignore[misc]
+        return backend
+
+
+def test_a_client_of_redis_py_will_do(nodes: list[Node]) -> None:
+    client = redis.RedisCluster(host=nodes[0].host, port=nodes[0].port)
+    backend = RedisBackend(client)
+    for number in range(20):
+        assert backend.acquire(f"client-{number}", "token", 60)
+    assert {f"client-{number}" for number in range(20)} == {key for key, _ in backend.holders("client-")}
+    backend.close()
+
+    assert client.ping(target_nodes="primaries")
+    client.close()
+
+
+def test_a_slot_may_move_to_another_node(nodes: list[Node], backend: RedisBackend) -> None:
+    key = "moving"
+    lease = backend.acquire(key, "token", 60)
+    slot = key_slot(key.encode())
+    source = nodes[bisect(BOUNDS, slot) - 1]
+    target = next(node for node in nodes if node is not source)
+    with source.client() as old, target.client() as new:
+        old_id, new_id = (c.execute_command("CLUSTER MYID").decode() for c in (old, new))
+        new.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", old_id)
+        old.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", new_id)
+        assert old.execute_command("MIGRATE", target.host, target.port, key, 0, 5000)
+        # Half moved: the old node has the slot, the new one has the key.
+        assert backend.acquire(key, "token", 60) == lease
+        assert backend.acquire(key, "other", 60) is None
+        assert [True] == backend.renew_many([(key, "token", 60)])
+        for client in (new, old):
+            client.execute_command("CLUSTER SETSLOT", slot, "NODE", new_id)
+
+    assert backend.acquire(key, "token", 60) == lease
+    assert [True] == backend.renew_many([(key, "token", 60)])
+    assert backend.release(key, "token")
+
+
+def test_many_leases_are_renewed_over_all_nodes(backend: RedisBackend) -> None:
+    leases = [(f"many-{number}", f"token-{number}", 60.0) for number in range(1000)]
+    for key, token, ttl in leases[1:]:
+        backend.acquire(key, token, ttl)
+
+    assert [False, *[True] * 999] == backend.renew_many(leases)
+
+
+def test_a_cluster_has_no_numbered_databases(nodes: list[Node]) -> None:
+    with pytest.raises(ConfigurationError, match="a cluster has 0 only"):
+        RedisBackend(f"redis+cluster://{nodes[0].host}:{nodes[0].port}/1")
+
+
+def test_a_node_asked_as_a_single_server_says_what_to_write(nodes: list[Node]) -> None:
+    backend = RedisBackend(nodes[0].url)
+    with pytest.raises(ConfigurationError, match=r"this is a cluster: write redis\+cluster://"):
+        [*map(backend.holder, ("key-0", "key-1", "key-3"))]  # a key of each node
+    backend.close()
+
+
+def test_a_node_that_is_away_leaves_the_keys_of_the_others(nodes: list[Node]) -> None:
+    backend = RedisBackend(f"redis+cluster://{nodes[0].host}:{nodes[0].port}?timeout=0.3")
+    leases = [(f"away-{number}", "token", 60.0) for number in range(30)]
+    for key, token, ttl in leases:
+        backend.acquire(key, token, ttl)
+    with nodes[1].paused():
+        answers = backend.renew_many(leases)
+        lost = leases[answers.index(None)][0]
+        with pytest.raises(BackendUnavailable, match=r"redis\+cluster://"):
+            backend.renew(lost, "token", 60)
+
+    assert {True, None} == set(answers)
+    wait_until(lambda: [True] * 30 == backend.renew_many(leases))
+    backend.close()
