@@ -43,6 +43,7 @@ class Once:
         self._defaults: tuple[str, float, OnUnavailable]
         self._let_go: weakref.finalize[..., Any] | None = None
         self.configure(backend, prefix=prefix, ttl=ttl, on_unavailable=on_unavailable)
+        every.add(self)
 
     def configure(
         self,
@@ -191,7 +192,10 @@ def _url_of_environment() -> str:
     return url
 
 
-_default = Once()
-once = _default.once
-lock = _default.lock
-configure = _default.configure
+every: weakref.WeakSet[Once] = weakref.WeakSet()
+"""All there are: once_core.testing lets them ask another store for a while."""
+
+default = Once()
+once = default.once
+lock = default.lock
+configure = default.configure

@@ -1,4 +1,4 @@
-"""The conformance kit: what a backend's author inherits to learn whether the backend keeps the nine rules.
+"""For a backend's author, the conformance kit, which tells whether the backend keeps the nine rules.
 
     from once_core.testing import BackendConformance
 
@@ -11,12 +11,17 @@
 
 The store may be fresh or shared: every test makes keys of its own. Read `basis.py` for what can be set, then
 `lease_rules.py` for how a rule becomes a test.
+
+For users' own tests, a fixture that lets once ask a store in memory, and steers it (`stand_in.py`):
+
+    from once_core.testing import once_store
 """
 
 from __future__ import annotations
 
 try:
     from .conformance import BackendConformance
+    from .stand_in import StandIn, in_memory, once_store
 except ModuleNotFoundError as error:
     if error.name != "pytest":
         raise
@@ -24,4 +29,4 @@ except ModuleNotFoundError as error:
         'once_core.testing needs pytest, which is not installed: run pip install "once-core[testing]"'
     ) from error
 
-__all__ = ["BackendConformance"]
+__all__ = ["BackendConformance", "StandIn", "in_memory", "once_store"]

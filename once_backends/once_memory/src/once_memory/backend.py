@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from threading import Lock
 from time import monotonic, time_ns
@@ -13,11 +13,15 @@ from once_core import Grant, Holder
 
 
 class MemoryBackend:
-    """A store of this process alone. Each object is a private one; `memory://name` is shared by its name."""
+    """A store of this process alone. Each object is a private one; `memory://name` is shared by its name.
+
+    *clock* tells seconds that never go back; one that can be stepped spares tests the waiting.
+    """
 
     never_blocks = True
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._now = clock
         # A resource may outlive this process and remember its fences: counting from the wall clock, they grow all the
         # same, as no process grants a million times a second.
         self._fences = count(time_ns() // 1000)
@@ -26,7 +30,7 @@ class MemoryBackend:
 
     def acquire(self, key: str, token: str, ttl: float) -> Grant | None:
         with self._lock:
-            now = monotonic()
+            now = self._now()
             lease = self._leases.get(key)
             if lease is None or lease[1] <= now:
                 fence = next(self._fences)
@@ -39,7 +43,7 @@ class MemoryBackend:
 
     def renew(self, key: str, token: str, ttl: float) -> bool:
         with self._lock:
-            now = monotonic()
+            now = self._now()
             lease = self._leases.get(key)
             if lease is None or lease[0] != token or lease[1] <= now:
                 return False
@@ -55,12 +59,12 @@ class MemoryBackend:
             if lease is None or lease[0] != token:
                 return False
             del self._leases[key]
-            return lease[1] > monotonic()
+            return lease[1] > self._now()
 
     def holder(self, key: str) -> Holder | None:
         with self._lock:
             lease = self._leases.get(key)
-            remaining = lease[1] - monotonic() if lease else 0.0
+            remaining = lease[1] - self._now() if lease else 0.0
         return Holder(lease[0], remaining) if lease and remaining > 0 else None
 
     def holders(self, prefix: str) -> Iterator[tuple[str, Holder]]:
@@ -72,7 +76,7 @@ class MemoryBackend:
 
     def purge(self) -> None:
         with self._lock:
-            now = monotonic()
+            now = self._now()
             for key in [key for key, lease in self._leases.items() if lease[1] <= now]:
                 del self._leases[key]
 
