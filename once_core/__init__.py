@@ -9,6 +9,7 @@ The rooms, in the order to read them:
     keeper.py      renews all leases, tells what was lost               store.py      an open one; asking.py: questions
     plugins.py     find, load, refuse clashes; hookspecs.py: hooks      process.py    clock, tokens, threads
     bridge.py      between threads and event loops                      typed.py      what type checkers see
+    blame.py       which backend broke a rule, and the line to change
 """
 
 from .backend import (

@@ -7,6 +7,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, Unpack, overload
 
 from . import plugins
+from .blame import check_verbs
 from .errors import ConfigurationError, NotConfigured
 from .key import Key
 from .locking import Lock
@@ -61,7 +62,7 @@ class Once:
         if isinstance(backend, str):
             plugins.find(backend)
         elif backend is not None:
-            plugins.check_verbs(backend, f"{type(backend).__name__}, given as backend,")
+            check_verbs(backend, f"{type(backend).__name__}, given as backend,")
         if not isinstance(prefix, str):
             raise ConfigurationError(f"configure: prefix={prefix!r} must be a text")
         check_seconds("ttl", ttl, "configure")

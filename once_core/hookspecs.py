@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .backend import BackendFactory
     from .lease import Lease
 
+BACKENDS = "once_core.backends"
+OBSERVERS = "once_core.observers"
+
 hookspec = pluggy.HookspecMarker("once_core")
 hookimpl = pluggy.HookimplMarker("once_core")
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from . import plugins
 from .backend import Grant, Holder
+from .blame import check_answer
 from .errors import BackendUnavailable, LeaseLost
 from .keeper import ASK_AGAIN, RENEW, REPEAT, keeper
 from .process import clock, identity
@@ -131,7 +132,7 @@ class Lease:
             self.refuse()
             return True
         if not isinstance(grant, Grant):
-            raise TypeError(f"acquire() returned {grant!r} instead of a Grant or None")
+            check_answer(self.store.backend, "acquire", grant)
         deadline = sent + self.span
         if deadline <= clock():  # the process was paused, or the store slow: it is over already
             return False

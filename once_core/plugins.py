@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any, cast
@@ -17,11 +18,9 @@ import pluggy
 
 from . import hookspecs
 from .backend import Backend, BackendFactory
+from .blame import check_verbs
 from .errors import BackendConflict, ConfigurationError, UnknownBackend
-
-BACKENDS = "once_core.backends"
-OBSERVERS = "once_core.observers"
-VERBS = ("acquire", "renew", "release", "holder")
+from .hookspecs import BACKENDS, OBSERVERS
 
 _PUBLISHED = {
     "memory": "once-memory",
@@ -84,14 +83,6 @@ def open_backend(url: str) -> Backend:
     backend = factories[entry.name](url)
     check_verbs(backend, f"the backend that {_origin(entry)} made for {hide_password(url)}")
     return backend
-
-
-def check_verbs(backend: object, what: str) -> None:
-    """Raise ConfigurationError if *backend* lacks one of the four verbs."""
-    missing = [verb for verb in VERBS if not callable(getattr(backend, verb, None))]
-    if missing or isinstance(backend, type):
-        wrong = f"lacks {' and '.join(missing)}" if missing else "is a class: pass an object of it"
-        raise ConfigurationError(f"{what} {wrong}; a backend has {', '.join(VERBS)} (see once_core.Backend)")
 
 
 def load_observers() -> None:
@@ -158,14 +149,24 @@ def _register(plugin: object, origin: str) -> None:
     except (pluggy.PluginValidationError, ValueError) as error:
         if _manager.is_registered(plugin):
             _manager.unregister(plugin)
-        hooks = ", ".join(hook for hook, _ in inspect.getmembers(hookspecs, inspect.isfunction))
-        raise ConfigurationError(f"{origin} does not fit the hooks of once: {error}. The hooks are {hooks}") from error
+        hooks = [hook for hook, _ in inspect.getmembers(hookspecs, inspect.isfunction)]
+        strangers = [name for name in dir(plugin) if name.startswith("once_") and name not in hooks]
+        meant = "".join(
+            f" Did you mean {close[0]}, where {name} is written?"
+            for name in strangers
+            if (close := get_close_matches(name, hooks, 1))
+        )
+        raise ConfigurationError(
+            f"{origin} does not fit the hooks of once: {error}.{meant} The hooks are {', '.join(hooks)}"
+        ) from error
 
 
 def _refuse_two(entries: list[EntryPoint], what: str) -> None:
     if len(entries) > 1:
         both = " and ".join(_origin(entry) for entry in entries)
-        raise BackendConflict(f"{both} both claim {what}: uninstall one of them")
+        raise BackendConflict(
+            f"{both} both claim {what}: uninstall one of them, or give yours another name in its pyproject.toml"
+        )
 
 
 def _origin(entry: EntryPoint) -> str:

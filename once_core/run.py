@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 
 from .backend import Holder
+from .blame import check_answer
 from .errors import BackendUnavailable, ConfigurationError, OnceError
 from .lease import ASKING, ENDED, ENDING, HELD, LOST, Lease
 from .process import clock
@@ -196,17 +197,27 @@ async def _afinish(lease: Lease) -> None:
 
 def _give_back(lease: Lease) -> bool:
     backend = lease.store.backend or lease.store.open()
+    verb = "release"
     if lease.keep_until and (rest := lease.keep_until - clock()) > 0:
-        return backend.renew(lease.full_key, lease.token, rest)
-    return backend.release(lease.full_key, lease.token)
+        verb, answer = "renew", backend.renew(lease.full_key, lease.token, rest)
+    else:
+        answer = backend.release(lease.full_key, lease.token)
+    if type(answer) is not bool:
+        check_answer(backend, verb, answer)
+    return answer
 
 
 async def _agive_back(lease: Lease) -> bool:
     backend = lease.store.aio
     assert backend is not None
+    verb = "release"
     if lease.keep_until and (rest := lease.keep_until - clock()) > 0:
-        return await backend.renew(lease.full_key, lease.token, rest)
-    return await backend.release(lease.full_key, lease.token)
+        verb, answer = "renew", await backend.renew(lease.full_key, lease.token, rest)
+    else:
+        answer = await backend.release(lease.full_key, lease.token)
+    if type(answer) is not bool:
+        check_answer(backend, verb, answer)
+    return answer
 
 
 def _give_back_quietly(lease: Lease) -> None:

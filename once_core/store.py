@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import plugins, process
 from .backend import AsyncBackend, Backend, Holder
+from .blame import check_answer, check_answers, failure
 from .errors import BackendUnavailable, OnceError
 from .keeper import keeper
 from .process import Pool
@@ -62,7 +63,13 @@ class Store:
     def renew(self, asked: Sequence[tuple[str, str, float]]) -> Sequence[bool | None]:
         """Renew each (key, token, ttl), by one question where the backend can."""
         backend = self.open()
-        return self.renew_many(asked) if self.renew_many else [backend.renew(*one) for one in asked]
+        if self.renew_many:
+            check_answers(backend, len(asked), answers := self.renew_many(asked))
+            return answers
+        answers = [backend.renew(*one) for one in asked]
+        for answer in answers:
+            check_answer(backend, "renew", answer)
+        return answers
 
     def holder(self, full_key: str) -> Holder | None:
         """Return who holds a key."""
@@ -86,7 +93,9 @@ class Store:
 
     def _ask(self, verb: str, *args: str) -> Any:
         try:
-            return getattr(self.open(), verb)(*args)
+            answer = getattr(self.open(), verb)(*args)
+            check_answer(self.backend, verb, answer)
+            return answer
         except OnceError:
             raise
         except Exception as error:
@@ -98,7 +107,9 @@ class Store:
         if self.aio is None:
             return await self.in_thread(lambda: self._ask(verb, *args))
         try:
-            return await getattr(self.aio, verb)(*args)
+            answer = await getattr(self.aio, verb)(*args)
+            check_answer(self.aio, verb, answer)
+            return answer
         except OnceError:
             raise
         except Exception as error:
@@ -106,9 +117,7 @@ class Store:
 
     def failure(self, error: Exception) -> BackendUnavailable:
         """Return the error to raise for one that a backend should not have let out."""
-        failure = BackendUnavailable(f"{self.name} failed with {type(error).__name__}: {error}")
-        failure.__cause__ = error
-        return failure
+        return failure(self.name, self.backend, error)
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Return what *call* returns in a thread of this store; it goes on there if the coroutine is cancelled."""

@@ -252,7 +252,7 @@ def test_a_foreign_answer_to_acquire_is_the_backends_failure(way: Any) -> None:
     lease = lease_on(backend(acquire="yes"))
     script_opened(lease)
 
-    with pytest.raises(BackendUnavailable, match="'yes' instead of a Grant"):
+    with pytest.raises(BackendUnavailable, match="answered 'yes': let it return"):
         caller.begin(lease)
 
 
