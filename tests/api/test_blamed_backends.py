@@ -113,6 +113,14 @@ def test_a_holder_that_is_none_is_told(both: Both, answer: object) -> None:
         both.call(work.is_locked)
 
 
+def test_an_answer_of_what_python_did_not_compile_is_told_without_a_line() -> None:
+    backend = MemoryBackend()
+    vars(backend)["holder"] = {"once:key": 7}.get
+
+    with pytest.raises(BackendUnavailable, match=r"answered 7: let it return what `[^`]*` says$"):
+        Once(backend).lock("key").is_locked()
+
+
 @pytest.mark.parametrize("hold_at_least", [0.0, 60.0])
 def test_a_giving_back_without_an_answer_is_told_and_costs_no_result(
     both: Both, hold_at_least: float, caplog: pytest.LogCaptureFixture
