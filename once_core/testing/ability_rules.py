@@ -9,16 +9,48 @@ from typing import Any
 import pytest
 
 from ..backend import Holder
+from ..errors import BackendUnavailable
 from .asking import Ask, is_holder
 from .basis import LONG, Basis, growing, new_key, new_token
 from .rules import RULES, shown
 
 _BATCH = "the core renews all leases of a process by one question: a wrong answer ends, or revives, another's run"
+_TWINS = "the core takes a coroutine's lease through `aio`, and renews it by `renew` from a thread"
+_CANCELLED = "a task that is cancelled while it waits for the store must not leave its reply to the next who asks"
 _LISTED = "`once ls` shows operators what is held"
 
 
 class AbilityRules(Basis):
-    """`renew_many`, `holders`, `purge`, `close`."""
+    """`aio`, `renew_many`, `holders`, `purge`, `close`."""
+
+    def test_coroutines_and_plain_calls_share_their_leases(self, ask_directly: Ask, key: str) -> None:
+        coroutines = self.coroutines(ask_directly)
+        lease = self.take(coroutines, key)
+
+        self.still_holds(ask_directly, lease, 1, "being taken by a coroutine")
+        RULES[1].expect(
+            True, ask_directly.release(key, lease.token), "release of a lease that a coroutine took", _TWINS
+        )
+        RULES[1].expect(None, coroutines.holder(key), "aio.holder of a released key", _TWINS)
+
+    def test_a_cancelled_coroutine_leaves_the_next_call_its_own_answer(self, ask_directly: Ask, key: str) -> None:
+        coroutines = self.coroutines(ask_directly)
+        other = self.take(coroutines, key)
+
+        for after in range(40):
+            mine, token = new_key(), new_token()
+            take = ("acquire", mine, token, LONG)
+            answers = coroutines.cancelling(
+                take, after, [("holder", key), take, ("holder", mine), ("release", mine, token), ("holder", mine)]
+            )
+            tokens = [getattr(answer, "token", answer) for answer in answers]
+            granted = RULES[5].granted(answers[1], "acquire asked again after it was cancelled", _CANCELLED)
+            RULES[1].expect(
+                [other.token, granted, token, True, None],
+                tokens,
+                "after a cancelled acquire: holder of another key, acquire again, holder, release, holder",
+                _CANCELLED,
+            )
 
     def test_renew_many_answers_each_lease_in_order(self, ask_directly: Ask, key: str) -> None:
         renew_many = self.ability(ask_directly, "renew_many")
@@ -76,6 +108,19 @@ class AbilityRules(Basis):
         if len(answers) != 1000 or wrong:
             RULES[3].broken(f"renew_many of 1,000 leases: {len(answers)} answers, {len(wrong)} of them wrong", _BATCH)
 
+    @pytest.mark.parametrize("name", ["renew_many", "holders"])
+    def test_an_ability_of_a_store_that_can_not_be_asked_is_never_a_no(self, name: str) -> None:
+        away = self.unreachable()
+        if (found := getattr(away, name, None)) is None:
+            pytest.skip(f"the backend has no `{name}`")
+
+        try:
+            answers = list(found([(new_key(), new_token(), LONG)] if name == "renew_many" else ""))
+        except BackendUnavailable:
+            return
+        if name != "renew_many" or answers != [None]:
+            RULES[9].broken(f"{name}() answered {answers} though its store can't be reached", _BATCH)
+
     def test_holders_lists_exactly_what_starts_with_the_prefix(self, ask_directly: Ask, key: str) -> None:
         leases = {name: self.take(ask_directly, key + name) for name in ("ab", "aB", "a", "b", "aж", "Ab")}
         self.take(ask_directly, "x" + key + "a")
@@ -120,6 +165,11 @@ class AbilityRules(Basis):
 
         close()
         close()
+
+    def coroutines(self, ask: Ask) -> Ask:
+        if not self.has_aio:
+            pytest.skip("the backend has no `aio`")
+        return Ask(ask.backend, "aio", ask.watch)
 
     def ability(self, ask: Ask, name: str) -> Callable[..., list[Any]]:
         """Return the backend's method *name*, limited in time like the verbs and with its answers as a list."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NoReturn, TypeAlias, TypeVar, cast
 
 from ..backend import Backend, Grant, Holder
+from ..blame import declaration
 from ..errors import BackendUnavailable
 from .rules import RULES, shown
 from .watching import Child, Watch, in_threads, packages_of, stumble_in
@@ -23,13 +24,6 @@ Call: TypeAlias = tuple[Any, ...]
 Script: TypeAlias = Sequence[Call]
 """Calls that one participant of a race makes one after the other, until one is granted."""
 
-SIGNATURES = {
-    "acquire": "def acquire(self, key: str, token: str, ttl: float) -> Grant | None:",
-    "renew": "def renew(self, key: str, token: str, ttl: float) -> bool:",
-    "release": "def release(self, key: str, token: str) -> bool:",
-    "holder": "def holder(self, key: str) -> Holder | None:",
-}
-
 
 class Ask:
     """The four verbs of *backend*, blocking and limited in time, whichever *way* it is asked.
@@ -40,16 +34,16 @@ class Ask:
     def __init__(self, backend: Backend, way: Way, watch: Watch | None, loses_replies: bool = False) -> None:
         self.backend = backend
         self.way: Way = way
-        self._watch = watch
+        self.watch = watch
         self._loses_replies = loses_replies
 
     def of(self, backend: Backend) -> Ask:
         """Ask another backend in the same way."""
-        return Ask(backend, self.way, self._watch)
+        return Ask(backend, self.way, self.watch)
 
     def losing_replies(self) -> Ask:
         """Ask the same backend, but let every reply be lost on its way: what was asked is done all the same."""
-        return Ask(self.backend, self.way, self._watch, loses_replies=True)
+        return Ask(self.backend, self.way, self.watch, loses_replies=True)
 
     def acquire(self, key: str, token: str, ttl: float) -> Grant | None:
         __tracebackhide__ = True
@@ -84,9 +78,23 @@ class Ask:
             "one of several calls made at once",
             bodies,
             lambda: sum(len(script) for scripts in answers for script in scripts),
-            self._watch.timeout if self._watch else 10.0,
+            self.watch.timeout if self.watch else 10.0,
         )
         return answers
+
+    def cancelling(self, call: Call, after: int, then: Sequence[Call]) -> list[Any]:
+        """Cancel the coroutine of *call* when its loop has gone round *after* times; return the answers to *then*."""
+        __tracebackhide__ = True
+
+        async def play() -> list[Any]:
+            task = asyncio.ensure_future(self._await(call))
+            for _ in range(after):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            return [await self._await(each) for each in then]
+
+        return self.watched(f"calls after a cancelled {self._name(call[0])}", lambda: asyncio.run(play()))
 
     def fork(self, body: Callable[[Ask], Any]) -> Child:
         """Run *body* in a forked child, from the thread that makes the calls: what that has open is inherited."""
@@ -99,7 +107,7 @@ class Ask:
 
     def watched(self, what: str, call: Callable[[], T]) -> T:
         __tracebackhide__ = True
-        return self._watch.run(what, call) if self._watch else call()
+        return self.watch.run(what, call) if self.watch else call()
 
     def _checked(self, call: Call) -> Any:
         __tracebackhide__ = True
@@ -134,7 +142,7 @@ class Ask:
             self._foreign(verb, error)
         RULES[1].broken(
             f"{self._name(verb)} answered {shown(answer)}, which can't be awaited",
-            f"aio's verbs are coroutines: write `async {SIGNATURES[verb]}`",
+            f"aio's verbs are coroutines: write `{declaration(verb, 'async def')}`",
         )
 
     async def _play_as_tasks(self, rounds: Sequence[Sequence[Script]], answers: list[list[list[Any]]]) -> None:
@@ -168,9 +176,9 @@ class Ask:
     def _verb(self, verb: str) -> Callable[..., Any]:
         owner = getattr(self.backend, "aio", None) if self.way == "aio" else self.backend
         if not callable(found := getattr(owner, verb, None)):
-            keyword = "async " if self.way == "aio" else ""
+            keyword = "async def" if self.way == "aio" else "def"
             RULES[1].broken(
-                f"{type(owner).__name__} has no method {verb!r}: write `{keyword}{SIGNATURES[verb]}`",
+                f"{type(owner).__name__} has no method {verb!r}: write `{declaration(verb, keyword)}`",
                 "the core asks all four verbs",
             )
         return cast("Callable[..., Any]", found)
@@ -195,9 +203,9 @@ class Ask:
             return answer
         if inspect.iscoroutine(answer):
             answer.close()
-            seen = f"{verb} answered a coroutine: write `{SIGNATURES[verb]}`; coroutines belong to the attribute `aio`"
+            seen = f"{verb} answered a coroutine: write `{declaration(verb)}`; coroutines belong to the attribute `aio`"
         else:
-            seen = f"{self._name(verb)} answered {shown(answer)}: let it return what `{SIGNATURES[verb]}` says"
+            seen = f"{self._name(verb)} answered {shown(answer)}: let it return what `{declaration(verb)}` says"
         RULES[1].broken(seen, "an answer that is no answer is taken for a yes or a no by chance")
 
 

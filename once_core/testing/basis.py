@@ -59,6 +59,9 @@ class Basis:
     has_aio: ClassVar[bool] = False
     """Whether the backend has `aio`: then every test of the verbs is run through it as well."""
 
+    url: str = ""
+    """A URL of the store, where the plugin is installed: then the store is opened by it as well, as users do."""
+
     overridden: ClassVar[Mapping[str, str]] = {}
     """The kit's tests that the subclass replaces on purpose, each with the reason."""
 

@@ -7,6 +7,9 @@ import inspect
 import pytest
 
 from ..backend import Backend
+from ..blame import name_of
+from ..decorator import Once
+from ..errors import OnceError
 from .ability_rules import AbilityRules
 from .clock_rules import ClockRules
 from .fence_rules import FenceRules
@@ -28,6 +31,22 @@ class BackendConformance(LeaseRules, FenceRules, KeyRules, RaceRules, ClockRules
         if (getattr(backend, "aio", None) is not None) is not self.has_aio:
             has = "has no `aio`" if self.has_aio else "has `aio`, which is not tested"
             pytest.fail(f"the backend {has}: set has_aio = {not self.has_aio} on {type(self).__name__}")
+
+    def test_the_installed_plugin_serves_its_url(self, backend: Backend, key: str) -> None:
+        if not self.url:
+            pytest.skip("the test class does not set url")
+        try:
+            once = Once(self.url)
+            with once.lock(key):
+                seen = once.lock(key).holder()
+                opened = once.open().store.open()
+            once.close()
+        except OnceError as error:
+            pytest.fail(f"who writes Once({self.url!r}) is told {type(error).__name__}: {error}")
+        if type(opened) is not type(backend):
+            pytest.fail(f"{self.url} opens a {name_of(opened)}, and the fixture `backend` yields a {name_of(backend)}")
+        if seen is None:
+            pytest.fail(f"a key that was taken at {self.url} is held by nobody there")
 
     def test_no_test_of_the_kit_is_overridden(self) -> None:
         replaced = {

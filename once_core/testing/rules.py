@@ -25,7 +25,7 @@ class Rule:
             f"rule {self.number}: {self.sentence}\n"
             f"  seen: {seen}\n"
             f"  why it matters: {why or self.why}\n"
-            f"  see once_core/backend.py, rule {self.number}"
+            f"  read: docs/writing_a_backend.md#rule-{self.number}, or `python -m pydoc once_core.backend`"
         )
 
     def expect(self, expected: object, actual: object, what: str, why: str = "") -> None:

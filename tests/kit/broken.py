@@ -18,13 +18,15 @@ from multiprocessing import Pipe
 from os import getpid
 from pathlib import Path
 from threading import Event, Lock, Thread, get_ident
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import once_memory.backend
-from once_core.backend import Grant, Holder
+from once_core.backend import Backend, Grant, Holder
 from once_memory import MemoryBackend
 
 from .right import AbleBackend, Coroutines, FileBackend
+
+T = TypeVar("T")
 
 
 class Broken(MemoryBackend):
@@ -731,3 +733,55 @@ class ExcludesThreadsOnly(BrokenFile):
                 fence = self.next_fence(leases)
                 leases[key] = [token, self.now() + ttl, fence]
             return Grant(fence)
+
+
+class AioHasAStoreOfItsOwn(Able):
+    caught_by: ClassVar = {"test_coroutines_and_plain_calls_share_their_leases": 1}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aio = Coroutines(MemoryBackend())
+
+
+class AioLeavesItsReplyToTheNext(Able):
+    """Reads its replies in the order of its questions; a call that was cancelled has left without its own."""
+
+    caught_by: ClassVar = {"test_a_cancelled_coroutine_leaves_the_next_call_its_own_answer": 1}
+
+    class Connected(Coroutines):
+        def __init__(self, backend: Backend) -> None:
+            super().__init__(backend)
+            self.replies: list[Any] = []
+
+        async def holder(self, key: str) -> Holder | None:
+            return await self.ask(self.backend.holder(key))
+
+        async def acquire(self, key: str, token: str, ttl: float) -> Grant | None:
+            return await self.ask(self.backend.acquire(key, token, ttl))
+
+        async def release(self, key: str, token: str) -> bool:
+            return await self.ask(self.backend.release(key, token))
+
+        async def ask(self, reply: T) -> T:
+            self.replies.append(reply)
+            await sleep(0)
+            first: T = self.replies.pop(0)
+            return first
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aio = self.Connected(self)
+
+
+class UnreachableRenewsNone(Able):
+    """Tells its store's absence by four verbs, but not when it renews many leases."""
+
+    caught_by: ClassVar = {
+        "test_an_ability_of_a_store_that_can_not_be_asked_is_never_a_no[renew_many]": 9,
+        "test_an_ability_of_a_store_that_can_not_be_asked_is_never_a_no[holders]": 9,
+    }
+
+    def renew_many(self, leases: Sequence[tuple[str, str, float]]) -> list[bool]:
+        return [False for _ in leases]
+
+    knobs: ClassVar = {**Able.knobs, "unreachable": lambda self: UnreachableRenewsNone()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,9 @@ _BROKEN = [
     for found in vars(broken).values()
     if isinstance(found, type) and found.__module__ == broken.__name__ and found not in _ABSTRACT
 ]
+_TURNS = int(os.environ.get("ONCE_KIT_TURNS", "1"))
+"""How often each broken backend has to be caught: 20 of 20 shows that it is no luck."""
+
 _CASES = [(cls, test, rule) for cls in _BROKEN for test, rule in cls.caught_by.items()]  # type: ignore[attr-defined]  # all have it
 
 _SUITE = """
@@ -58,19 +62,24 @@ def run_kit(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Calla
     return run
 
 
+@pytest.mark.parametrize("turn", range(_TURNS))
 @pytest.mark.parametrize(("cls", "test", "rule"), _CASES, ids=[f"{cls.__name__}-{test}" for cls, test, _ in _CASES])
-def test_a_broken_backend_is_caught(run_kit: Callable[..., pytest.RunResult], cls: type, test: str, rule: int) -> None:
+def test_a_broken_backend_is_caught(
+    run_kit: Callable[..., pytest.RunResult], cls: type, test: str, rule: int, turn: int
+) -> None:
     result = run_kit(cls, test, "min_ttl, race_rounds = 0.15, 100")
 
     assert {"failed": 1} == result.parseoutcomes()
-    result.stdout.fnmatch_lines([f"*rule {rule}: *", "*seen: *", "*why it matters: *", f"*backend.py, rule {rule}"])
+    result.stdout.fnmatch_lines(
+        [f"*rule {rule}: *", "*seen: *", "*why it matters: *", f"*writing_a_backend.md#rule-{rule},*"]
+    )
 
 
 @pytest.mark.parametrize(
     ("cls", "body", "skipped"),
     [
-        (right.AbleBackend, "process_local = has_aio = True", 10),
-        (right.FileBackend, "restart = lambda self, backend: backend", 19),
+        (right.AbleBackend, "process_local = has_aio = True", 13),
+        (right.FileBackend, "restart = lambda self, backend: backend", 24),
     ],
     ids=["able", "file"],
 )
@@ -114,6 +123,38 @@ def test_an_aio_that_is_not_tested_is_noticed(run_kit: Callable[..., pytest.RunR
     result.stdout.fnmatch_lines(["*set has_aio = True on TestIt*"])
 
 
+@pytest.mark.parametrize(
+    ("url", "cls", "said"),
+    [
+        ("nosuch://host", MemoryBackend, "*Once('nosuch://host') is told UnknownBackend: *nosuch://*"),
+        ("memory://", right.AbleBackend, "*opens a MemoryBackend of once-memory*, and * yields a *AbleBackend"),
+    ],
+)
+def test_a_url_that_opens_another_backend_or_none_is_noticed(
+    run_kit: Callable[..., pytest.RunResult], url: str, cls: type, said: str
+) -> None:
+    result = run_kit(cls, "test_the_installed_plugin_serves_its_url", f"url = {url!r}")
+
+    assert {"failed": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines([said])
+
+
+def test_a_url_whose_plugin_is_installed_passes(run_kit: Callable[..., pytest.RunResult]) -> None:
+    result = run_kit(MemoryBackend, "test_the_installed_plugin_serves_its_url", "url = 'memory://'")
+
+    assert {"passed": 1} == result.parseoutcomes()
+
+
+def test_a_url_that_forgets_is_noticed(
+    run_kit: Callable[..., pytest.RunResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MemoryBackend, "holder", lambda self, key: None)
+    result = run_kit(MemoryBackend, "test_the_installed_plugin_serves_its_url", "url = 'memory://'")
+
+    assert {"failed": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines(["*a key that was taken at memory:// is held by nobody there"])
+
+
 def test_a_class_without_a_backend_is_told_what_to_write(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +169,11 @@ def test_a_class_without_a_backend_is_told_what_to_write(
 
 def test_every_test_of_the_kit_has_caught_a_broken_backend() -> None:
     rules = {name for name in dir(once_core.testing.BackendConformance) if name.startswith("test_")}
-    guards = {"test_no_test_of_the_kit_is_overridden", "test_the_aio_of_the_backend_is_tested"}
+    guards = {
+        "test_no_test_of_the_kit_is_overridden",
+        "test_the_aio_of_the_backend_is_tested",
+        "test_the_installed_plugin_serves_its_url",
+    }
     caught = {test.partition("[")[0] for _, test, _ in _CASES}
 
     assert set() == rules - caught - guards
