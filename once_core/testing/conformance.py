@@ -19,7 +19,8 @@ from .process_rules import ProcessRules
 from .race_rules import RaceRules
 
 
-class BackendConformance(LeaseRules, FenceRules, KeyRules, RaceRules, ClockRules, ProcessRules, AbilityRules):
+# pytest begins with the last base, and the plainest rules come first: `pytest -x` tells what to do next.
+class BackendConformance(AbilityRules, ProcessRules, RaceRules, ClockRules, KeyRules, FenceRules, LeaseRules):
     """Proves that a backend keeps the nine rules of `once_core/backend.py`.
 
     Inherit it and supply a fixture `backend`. The class attributes of `Basis` - `min_ttl`, `expiry_slack`,
