@@ -15,6 +15,7 @@ class TestFiles(BackendConformance):
     @pytest.fixture
     def backend(self, tmp_path: Path) -> FilesBackend:
         self.root = tmp_path / "leases"
+        self.url = f"files://{self.root}"
         return FilesBackend(self.root)
 
     def restart(self, backend: Backend) -> Backend:
