@@ -18,30 +18,30 @@ class Questions:
         self.once = once
         self.key_of = key_of
 
-    def holder(self, *args: Any, **kwargs: Any) -> Holder | None:
+    def holder(self, /, *args: Any, **kwargs: Any) -> Holder | None:
         """Return who holds the key; None if nobody does. Raises BackendUnavailable."""
         store, full_key = self._where(args, kwargs)
         return store.holder(full_key)
 
-    def is_locked(self, *args: Any, **kwargs: Any) -> bool:
+    def is_locked(self, /, *args: Any, **kwargs: Any) -> bool:
         """Return whether the key is held. Raises BackendUnavailable."""
         return self.holder(*args, **kwargs) is not None
 
-    def release(self, *args: Any, **kwargs: Any) -> bool:
+    def release(self, /, *args: Any, **kwargs: Any) -> bool:
         """Free the key, whoever holds it; return whether anybody did. Raises BackendUnavailable."""
         store, full_key = self._where(args, kwargs)
         return store.free(full_key)
 
-    async def aholder(self, *args: Any, **kwargs: Any) -> Holder | None:
+    async def aholder(self, /, *args: Any, **kwargs: Any) -> Holder | None:
         """Return who holds the key; None if nobody does. Raises BackendUnavailable."""
         store, full_key = self._where(args, kwargs)
         return await store.aholder(full_key)
 
-    async def ais_locked(self, *args: Any, **kwargs: Any) -> bool:
+    async def ais_locked(self, /, *args: Any, **kwargs: Any) -> bool:
         """Return whether the key is held. Raises BackendUnavailable."""
         return await self.aholder(*args, **kwargs) is not None
 
-    async def arelease(self, *args: Any, **kwargs: Any) -> bool:
+    async def arelease(self, /, *args: Any, **kwargs: Any) -> bool:
         """Free the key, whoever holds it; return whether anybody did. Raises BackendUnavailable."""
         store, full_key = self._where(args, kwargs)
         return await store.afree(full_key)

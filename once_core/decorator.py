@@ -11,7 +11,7 @@ from .blame import check_verbs
 from .errors import ConfigurationError, NotConfigured
 from .key import Key
 from .locking import Lock
-from .options import Choices, OnUnavailable, Options, Setting, check_policy, check_seconds
+from .options import Choices, OnUnavailable, Options, Setting, check_bool, check_policy, check_seconds
 from .store import opening, store_for
 from .wrapper import no_function, wrap
 
@@ -62,7 +62,7 @@ class Once:
         if isinstance(backend, str):
             plugins.find(backend)
         elif backend is not None:
-            check_verbs(backend, f"{type(backend).__name__}, given as backend,")
+            check_verbs(backend, f"{type(backend).__name__}, given as backend in place of a URL,")
         if not isinstance(prefix, str):
             raise ConfigurationError(f"configure: prefix={prefix!r} must be a text")
         check_seconds("ttl", ttl, "configure")
@@ -138,6 +138,7 @@ class Once:
         Raises ConfigurationError, when it decorates, for a key or a choice that can't work, and TypeError for a
         generator function.
         """
+        check_bool("raise_on_locked", raise_on_locked, "once")
         choices = Choices(
             ttl=ttl,
             hold_at_least=hold_at_least,
@@ -189,7 +190,10 @@ def _url_of_environment() -> str:
             "once has no store yet. Set the environment's ONCE_URL, or call once_core.configure(url) at start, such as "
             f'once_core.configure("sqlite:///once.db"). Installed: {plugins.installed()}'
         )
-    plugins.find(url)
+    try:
+        plugins.find(url)
+    except ConfigurationError as error:
+        raise type(error)(f"the environment's ONCE_URL: {error}") from None
     return url
 
 

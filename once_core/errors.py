@@ -25,7 +25,7 @@ class AlreadyLocked(OnceError):
 
     def __str__(self) -> str:
         return (
-            f"{self.key!r} is held by {_whom(self.holder)}: this call was skipped. "
+            f"{self.key!r} is {_held(self.holder)}: this call was skipped. "
             "Retry it later if it must not be missed, or let it return a value instead with raise_on_locked=False"
         )
 
@@ -40,7 +40,8 @@ class LeaseLost(OnceError):
     def __str__(self) -> str:
         return (
             f"the lease on {self.key!r} was lost while its run was going on, so another run may have started: do not "
-            "rely on this run's result. Choose a longer ttl if the store was away, or the process paused, for that long"
+            "rely on this run's result. Choose a longer ttl if the store was away, or the process paused, for that "
+            "long, and a longer hold_at_most if there is one and it was reached"
         )
 
 
@@ -64,9 +65,9 @@ class BackendConflict(ConfigurationError):
     """Two plugins claim one scheme or one name."""
 
 
-def _whom(holder: Holder | None) -> str:
+def _held(holder: Holder | None) -> str:
     if holder is None:
-        return "another run"
+        return "held by another run, or nobody could tell"
     if holder.since is None:
-        return f"token {holder.token!r}"
-    return f"process {holder.pid} on {holder.host} since {holder.since:%Y-%m-%d %H:%M:%S} UTC"
+        return f"held by token {holder.token!r}"
+    return f"held by process {holder.pid} on {holder.host} since {holder.since:%Y-%m-%d %H:%M:%S} UTC"

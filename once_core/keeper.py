@@ -101,7 +101,7 @@ class Keeper:
             try:
                 with self._looking:
                     next_look = self._look(now)
-            except Exception as error:  # noqa: BLE001  # without this thread every lease would be lost
+            except BaseException as error:  # noqa: BLE001  # without this thread every lease would be lost
                 next_look = now + LOOK_EVERY
                 self.news.submit(partial(_log.error, "the keeper stumbled, and goes on", exc_info=error))
             # Also when that lease is gone: else each of many short runs would rouse this thread.
@@ -183,7 +183,7 @@ class Renewer:
                 else:
                     self._renew(job, worker)
                 self._complained = False
-            except Exception as error:  # noqa: BLE001  # whatever a backend raises, the thread goes on
+            except BaseException as error:  # noqa: BLE001  # whatever a backend raises, the thread goes on
                 self._complain(error)
 
     def _renew(self, leases: Sequence[Lease], worker: object) -> None:
@@ -212,7 +212,7 @@ class Renewer:
         if self._worker is worker:  # and has not been replaced meanwhile
             self._patience_ends = inf
 
-    def _complain(self, error: Exception) -> None:
+    def _complain(self, error: BaseException) -> None:
         if not self._complained:  # once per outage, not for each of ten thousand leases
             _log.warning("%s could not be asked by the renewing thread: %s", self._store.name, error)
         self._complained = True

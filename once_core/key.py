@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from string import Formatter
@@ -86,7 +88,12 @@ class _Compiler:
             if text.startswith("%25") or "%25".startswith(text):  # it reads like an escaped %
                 raise self._error(f"{text!r} between two fields can't be told from a value: choose another text")
         mark, parts = self.mark, [repr(texts[0])]
-        lines: list[str] = []
+        # f(a=1, b=2) and f(b=2, a=1) are the same call.
+        lines = [
+            f"{name} = {mark}dict({mark}sorted({name}.items()))"
+            for name, parameter in self.parameters.items()
+            if parameter.kind is parameter.VAR_KEYWORD
+        ]
         for i, (field, conversion, spec) in enumerate(fields):
             value, text = f"{mark}v{i}", f"{mark}t{i}"
             lines.append(f"{value} = {self._expression(field)}")
@@ -94,8 +101,7 @@ class _Compiler:
             lines.append(f"if ' at 0x' in {text} or {mark}type({value}) not in {mark}plain:")
             lines.append(f"    {mark}check({value}, {text}, {f'{{{field}}} in the key of {self.name}'!r})")
             if i < len(fields) - 1:
-                for char in dict.fromkeys(("%", texts[i + 1][0])):
-                    lines.append(f"{text} = {text}.replace({char!r}, {_percent(char)!r})")
+                lines.append(f"{text} = {text}{_escaping(texts[i + 1][0])}")
             parts += [text, repr(texts[i + 1])]
         rendered = " + ".join(part for part in parts if part != "''")
         lines.append(f"return {rendered}" + ("" if any(texts) else f" or {mark}empty()"))
@@ -116,8 +122,10 @@ class _Compiler:
     def _scope(self) -> dict[str, Any]:
         helpers = {
             "type": type,
+            "dict": dict,
             "format": format,
             "getattr": getattr,
+            "sorted": sorted,
             "plain": _PLAIN,
             "check": _check_value,
             "empty": lambda: check_key("", self.name),
@@ -197,13 +205,17 @@ class _Verbatim:
         return self.name
 
 
-def _percent(char: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
+def _escaping(char: str) -> str:
+    """Return the code that percent-encodes `%` and *char* in a text."""
+    percent, coded = ("".join(f"%{byte:02X}" for byte in c.encode("utf-8", "surrogatepass")) for c in ("%", char))
+    if char in percent:  # the second of two steps would encode what the first has written
+        return f".translate({ {ord('%'): percent, ord(char): coded} })"
+    return f".replace('%', {percent!r}).replace({char!r}, {coded!r})"
 
 
 def _check_value(value: object, text: str, about: str) -> None:
     _refuse_address(text, about)
-    if _holds_set(value):
+    if _shows_set(value, text, set()):
         raise ConfigurationError(f"{about} is a set, whose order differs between processes: pass sorted(...)")
 
 
@@ -215,10 +227,22 @@ def _refuse_address(text: str, about: str) -> None:
         )
 
 
-def _holds_set(value: object) -> bool:
+def _shows_set(value: object, text: str, seen: set[int]) -> bool:
+    """Whether *text* shows a set that *value* is or holds."""
+    if id(value) in seen:
+        return False
+    seen.add(id(value))
+    if isinstance(value, set | frozenset):
+        return str(value) in text
+    return any(_shows_set(part, text, seen) for part in _parts(value))
+
+
+def _parts(value: object) -> Iterable[object]:
     if isinstance(value, dict):
         pairs = cast("dict[object, object]", value)
-        return any(map(_holds_set, (*pairs, *pairs.values())))
-    if isinstance(value, list | tuple):
-        return any(map(_holds_set, cast("Iterable[object]", value)))
-    return isinstance(value, set | frozenset)
+        return (*pairs, *pairs.values())
+    if isinstance(value, list | tuple | deque):
+        return cast("Iterable[object]", value)
+    if is_dataclass(value):
+        return [getattr(value, field.name) for field in fields(value) if field.repr]
+    return ()

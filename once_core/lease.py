@@ -144,8 +144,6 @@ class Lease:
             self.fence = grant.fence
             self.deadline = deadline
             self.renew_at = sent + self.ttl / RENEW
-            if options.hold_at_least:
-                self.keep_until = sent + options.hold_at_least
             if options.hold_at_most is not None:
                 self.ends_by = sent + options.hold_at_most
         keeper.watch(self)
@@ -155,6 +153,8 @@ class Lease:
         """Become the current lease of this context, and let the observers know."""
         self._previous = _current.get()
         _current.set(self)
+        if self.options.hold_at_least and self.state == HELD:
+            self.keep_until = clock() + self.options.hold_at_least
         if plugins.observed:
             with self._lock:
                 self._announced = self.state == HELD

@@ -30,7 +30,7 @@ class Lock(Questions):
     def __init__(self, once: Once, key: str, wait: float, options: Options) -> None:
         self._entered: list[Lease] = []
         if wait != 0:
-            check_seconds("wait", wait, "lock")
+            check_seconds("wait", wait, "lock", ", or 0")
         super().__init__(once, lambda: key)  # not self.key: a cycle would put off __del__
         self.key = check_key(key, "lock")
         self._wait = wait
@@ -55,11 +55,12 @@ class Lock(Questions):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        lease = self._innermost()
+        lease = None
         try:
+            lease = self._innermost()
             end(lease)
         except BaseException:
-            settle(lease)
+            settle(lease or self._innermost())
             raise
         self._entered.remove(lease)
         self._raise_if_lost(lease, error)
@@ -116,6 +117,8 @@ class Lock(Questions):
 
     def _innermost(self) -> Lease:
         # Two entries at once there are only on two stores, after a new configuration.
+        if not self._entered:
+            raise RuntimeError(f"the lock on {self.key!r} is left without having been entered: write `with`")
         current = current_lease()
         return current if current is not None and current in self._entered else self._entered[-1]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, get_args
 
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
     from .store import Store
+
+_ENDLESS = 1e300  # seconds: more can't be added to a clock
 
 OnUnavailable: TypeAlias = Literal["raise", "skip", "run"]
 
@@ -41,13 +42,14 @@ class Options:
             check_seconds("ttl", self.ttl, self.function)
         if self.hold_at_most is not None:
             check_seconds("hold_at_most", self.hold_at_most, self.function)
-        if self.hold_at_least:
-            check_seconds("hold_at_least", self.hold_at_least, self.function)
+        if self.hold_at_least != 0:
+            check_seconds("hold_at_least", self.hold_at_least, self.function, ", or 0")
             if self.hold_at_most is not None and self.hold_at_least > self.hold_at_most:
                 raise ConfigurationError(
                     f"{self.function}: hold_at_least={self.hold_at_least} is longer than "
                     f"hold_at_most={self.hold_at_most}: a key can't be held for less than its least"
                 )
+        check_bool("raise_on_lost", self.raise_on_lost, self.function)
         if self.on_unavailable is not None:
             check_policy(self.on_unavailable, self.function)
 
@@ -62,10 +64,16 @@ class Setting:
     on_unavailable: OnUnavailable
 
 
-def check_seconds(name: str, value: object, where: str) -> None:
+def check_seconds(name: str, value: object, where: str, or_else: str = "") -> None:
     """Raise ConfigurationError unless *value* is a number of seconds greater than 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value <= 0:
-        raise ConfigurationError(f"{where}: {name}={value!r} must be a number of seconds greater than 0")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _ENDLESS:
+        raise ConfigurationError(f"{where}: {name}={value!r} must be a number of seconds greater than 0{or_else}")
+
+
+def check_bool(name: str, value: object, where: str) -> None:
+    """Raise ConfigurationError unless *value* is True or False."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{where}: {name}={value!r} must be True or False")
 
 
 def check_policy(value: object, where: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -21,6 +21,7 @@ from .backend import Backend, BackendFactory
 from .blame import check_verbs
 from .errors import BackendConflict, ConfigurationError, UnknownBackend
 from .hookspecs import BACKENDS, OBSERVERS
+from .process import is_a_signals
 
 _PUBLISHED = {
     "memory": "once-memory",
@@ -65,10 +66,11 @@ def scheme_of(url: str) -> str:
     return scheme
 
 
-def open_backend(url: str) -> Backend:
-    """Import the plugin that serves *url* and return its backend.
+def maker(url: str) -> Callable[[], Backend]:
+    """Import the plugin that serves *url* and return what makes a backend for it.
 
-    Raises ConfigurationError, naming the plugin and its distribution, for a plugin that can't be used.
+    Raises ConfigurationError, naming the plugin and its distribution, for a plugin that can't be used; so does what is
+    returned.
     """
     entry = find(url)
     plugin = _import(entry)
@@ -80,9 +82,14 @@ def open_backend(url: str) -> Backend:
             f"{_origin(entry)} has an entry point for {entry.name}:// but does not offer it: "
             f"let its once_offer_backends() return {{{entry.name!r}: factory}}"
         )
-    backend = factories[entry.name](url)
-    check_verbs(backend, f"the backend that {_origin(entry)} made for {hide_password(url)}")
-    return backend
+    factory, origin = factories[entry.name], _origin(entry)
+
+    def make() -> Backend:
+        backend = factory(url)
+        check_verbs(backend, f"the backend that {origin} made for {hide_password(url)}")
+        return backend
+
+    return make
 
 
 def load_observers() -> None:
@@ -115,7 +122,9 @@ def tell(hook: str, **about: Any) -> None:
     for impl in reversed(getattr(_manager.hook, hook).get_hookimpls()):
         try:
             impl.function(*[about[name] for name in impl.argnames])
-        except Exception:  # noqa: BLE001  # an observer can't break a run
+        except (Exception, SystemExit) as error:  # an observer can't break a run
+            if is_a_signals(error):
+                raise
             _log.warning("observer %s failed in %s", impl.plugin_name, hook, exc_info=True)
 
 

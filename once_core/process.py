@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
+import signal
 import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from functools import partial
 from itertools import count
 from secrets import token_hex
+from typing import Any
 
 # Seconds that only this process may compare: monotonic, and counting suspend where the system has such a clock.
 clock: Callable[[], float] = time.monotonic
 if hasattr(time, "CLOCK_BOOTTIME"):  # pragma: no branch  # Linux has it
     clock = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+
+
+_log = logging.getLogger("once_core")
 
 
 class Identity:
@@ -51,6 +58,13 @@ def start_daemon(target: Callable[[], None], name: str) -> threading.Thread | No
     return thread
 
 
+def is_a_signals(error: BaseException) -> bool:
+    """Whether a signal's handler raised *error*: soft time limits do that, whatever is being done at the moment."""
+    handlers: list[Any] = [one for one in map(signal.getsignal, signal.valid_signals()) if callable(one)]
+    codes = {getattr(code, "__code__", None) for one in handlers for code in (one, one.__call__)}
+    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
 class Pool:
     """A few daemon threads, started on demand, for what must not wait and must not be dropped.
 
@@ -69,7 +83,7 @@ class Pool:
         self.pending = 0
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Run *job*, which must not raise, in one of the threads; at once where no thread can be had."""
+        """Run *job* in one of the threads; at once where no thread can be had. What it raises is logged."""
         with self._lock:
             self.pending += 1
             if self._threads < min(self.pending, self._size) and start_daemon(self._work, self._name):
@@ -101,6 +115,8 @@ class Pool:
     def _run(self, job: Callable[[], None]) -> None:
         try:
             job()
+        except BaseException as error:  # noqa: BLE001  # whatever it was, the thread goes on
+            _log.error("a job of %s failed", self._name, exc_info=error)
         finally:
             with self._lock:
                 self.pending -= 1

@@ -9,11 +9,11 @@ import logging
 from contextlib import suppress
 from functools import partial
 
-from .backend import Holder
+from .backend import AsyncBackend, Holder
 from .blame import check_answer
 from .errors import BackendUnavailable, ConfigurationError, OnceError
 from .lease import ASKING, ENDED, ENDING, HELD, LOST, Lease
-from .process import clock
+from .process import clock, is_a_signals
 
 ATTEMPTS = 3
 """How often to ask because the grant arrived after its own ttl."""
@@ -33,10 +33,10 @@ async def abegin(lease: Lease) -> bool:
     store = lease.store
     if store.never_blocks:
         acquired = _acquire(lease)
-    elif store.aio is None:
-        acquired = await store.in_thread(partial(_acquire, lease))
+    elif backend := store.open_aio:
+        acquired = await _aacquire(lease, backend)
     else:
-        acquired = await _aacquire(lease)
+        acquired = await store.in_thread(partial(_acquire, lease))
     return acquired and lease.enter()
 
 
@@ -124,9 +124,7 @@ def _acquire(lease: Lease) -> bool:
     return _unavailable(lease, _too_slow(lease))
 
 
-async def _aacquire(lease: Lease) -> bool:
-    backend = lease.store.aio
-    assert backend is not None
+async def _aacquire(lease: Lease, backend: AsyncBackend) -> bool:
     try:
         for _ in range(ATTEMPTS):
             sent = clock()
@@ -151,6 +149,8 @@ def _too_slow(lease: Lease) -> BackendUnavailable:
 
 def _unavailable(lease: Lease, error: Exception) -> bool:
     """Do what the user chose for a store that can't be asked; return whether to run all the same."""
+    if is_a_signals(error):
+        raise error
     known = error if isinstance(error, BackendUnavailable) else lease.store.failure(error)
     lease.unavailable = known
     policy = lease.options.on_unavailable or lease.setting.on_unavailable

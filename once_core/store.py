@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
 from . import plugins, process
 from .backend import AsyncBackend, Backend, Holder
 from .blame import check_answer, check_answers, failure
 from .errors import BackendUnavailable, OnceError
 from .keeper import keeper
-from .process import Pool
+from .process import Pool, is_a_signals
 
 if TYPE_CHECKING:
     from .lease import Lease
@@ -24,11 +27,14 @@ T = TypeVar("T")
 DRAIN = 2.0
 """Seconds that the end of the program may wait for leases that are being given back."""
 
+_log = logging.getLogger("once_core")
+
 
 class Store:
     """One store, shared by all that name the same URL or hand over the same object.
 
-    The plugin is imported when the first key is asked for, not before.
+    The plugin is imported when the first key is asked for, not before. A store that was closed is opened again by
+    whoever still asks it: a call that began before, or what a run leaves to be done.
     """
 
     backend: Backend | None
@@ -36,29 +42,40 @@ class Store:
     renew_many: Callable[[Sequence[tuple[str, str, float]]], Sequence[bool | None]] | None
     purge: Callable[[], None] | None
     never_blocks: bool
+    purge_at: float
 
     def __init__(self, source: str | Backend) -> None:
         self.source = source
         self.name = plugins.hide_password(source) if isinstance(source, str) else type(source).__name__
         self.users = 0
-        self.purge_at = 0.0
+        self._make: Callable[[], Backend] | None = None
         self._use(None)
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """Forget all runs and threads: they are the parent's, after a fork."""
         self.running: dict[str, Lease] = {}  # by full key: two runs of one key never overlap in this process
+        self._questions: set[object] = set()
         self.pool = Pool(f"once-pool {self.name}", on_idle=self.close_if_idle)
 
     def open(self) -> Backend:
         """Return the backend, imported and checked; raise ConfigurationError if it can't be had."""
         with _opening:
-            if self.backend is None:
+            if self.backend is not None:
+                return self.backend
+            if self._make is None:  # it stays: while the interpreter finalizes nothing can be looked for any more
                 plugins.load_observers()
-                opened = plugins.open_backend(self.source) if isinstance(self.source, str) else self.source
-                self._use(opened)
-                return opened
-            return self.backend
+                source = self.source
+                self._make = plugins.maker(source) if isinstance(source, str) else lambda: source
+            opened = self._make()
+            self._use(opened)
+            self.purge_at = 0.0
+            return opened
+
+    @property
+    def open_aio(self) -> AsyncBackend | None:
+        """The native side for coroutines; None if there is none, or the store has to be opened first."""
+        return None if self.backend is None else self.aio
 
     def renew(self, asked: Sequence[tuple[str, str, float]]) -> Sequence[bool | None]:
         """Renew each (key, token, ttl), by one question where the backend can."""
@@ -92,28 +109,40 @@ class Store:
         return holder is not None and bool(await self._aask("release", full_key, holder.token))
 
     def _ask(self, verb: str, *args: str) -> Any:
-        try:
-            answer = getattr(self.open(), verb)(*args)
-            check_answer(self.backend, verb, answer)
+        with self._asked():
+            backend = self.open()
+            answer = getattr(backend, verb)(*args)
+            check_answer(backend, verb, answer)
             return answer
-        except OnceError:
-            raise
-        except Exception as error:
-            raise self.failure(error) from error
 
     async def _aask(self, verb: str, *args: str) -> Any:
         if self.never_blocks:
             return self._ask(verb, *args)
-        if self.aio is None:
-            return await self.in_thread(lambda: self._ask(verb, *args))
-        try:
-            answer = await getattr(self.aio, verb)(*args)
-            check_answer(self.aio, verb, answer)
+        with self._asked():
+            backend = self.open_aio
+            if backend is None:
+                return await self.in_thread(lambda: self._ask(verb, *args))
+            answer = await getattr(backend, verb)(*args)
+            check_answer(backend, verb, answer)
             return answer
+
+    @contextmanager
+    def _asked(self) -> Generator[None]:
+        """Keep the store open during a question that is no run's, and say what is the store's failure."""
+        question = object()
+        self._questions.add(question)
+        try:
+            yield
         except OnceError:
             raise
         except Exception as error:
+            if is_a_signals(error):
+                raise
             raise self.failure(error) from error
+        finally:
+            self._questions.discard(question)
+            if not self.users:
+                self.close_if_idle()
 
     def failure(self, error: Exception) -> BackendUnavailable:
         """Return the error to raise for one that a backend should not have let out."""
@@ -142,15 +171,21 @@ class Store:
         if self.users:
             return
         with _opening:
-            if self.users or self.running or self.pool.pending or keeper.knows(self):
+            # Take the backend away first, then look who is there: whoever comes after that look finds none, and opens
+            # the store again, which takes this lock.
+            backend, self.backend = self.backend, None
+            if self.users or self.running or self._questions or self.pool.pending or keeper.knows(self):
+                self.backend = backend
                 return
-            _stores.pop(_name_of(self.source), None)
+            self._use(None)
         keeper.stop(self)
         self.pool.close()
-        # The object stays: a call while the interpreter finalizes, when nothing can be imported any more, may need it.
-        close = getattr(self.backend, "close", None)
+        close = getattr(backend, "close", None)
         if close is not None and isinstance(self.source, str):  # an object is closed by whoever made it
-            close()
+            try:
+                close()
+            except Exception as error:  # noqa: BLE001  # it costs no run its result
+                _log.warning("%s could not be closed: %s", self.name, error)
 
     def _use(self, backend: Backend | None) -> None:
         self.aio = getattr(backend, "aio", None)
@@ -163,13 +198,10 @@ class Store:
 def store_for(source: str | Backend) -> Store:
     """Return the process's store for a URL or a backend object, with one user more."""
     with _opening:
-        store = _stores.setdefault(_name_of(source), Store(source))
+        name = source if isinstance(source, str) else id(source)
+        store = _stores.setdefault(name, Store(source))
         store.users += 1
         return store
-
-
-def _name_of(source: str | Backend) -> str | int:
-    return source if isinstance(source, str) else id(source)
 
 
 def opening() -> threading.RLock:
@@ -188,7 +220,7 @@ def bridge() -> ModuleType:
 
 
 _bridge: ModuleType | None = None
-_stores: dict[str | int, Store] = {}
+_stores: WeakValueDictionary[str | int, Store] = WeakValueDictionary()  # each for as long as anything belongs to it
 _opening = threading.RLock()
 
 
@@ -197,7 +229,7 @@ def _after_fork_in_child() -> None:
     _opening = threading.RLock()
     process.identity.__init__()  # type: ignore[misc]  # the same object, known to all rooms, for another process
     keeper.__init__()  # type: ignore[misc]  # likewise
-    for store in _stores.values():
+    for store in list(_stores.values()):
         store.begin_anew()
 
 

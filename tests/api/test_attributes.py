@@ -49,6 +49,14 @@ def test_they_tell_of_a_run_here(both: Both, stage: Stage) -> None:
     assert both.call(check.holder, 7) is None
 
 
+def test_they_take_any_name_of_a_parameter(both: Both, once: Once) -> None:
+    check = once.once(key="check-{self}-{key}")(both.function(lambda self, key: self))
+
+    assert both.call(lambda: check.is_locked(self=7, key=1)) is False
+    assert both.call(lambda: check.release(self=7, key=1)) is False
+    assert both.call(lambda: check.holder(self=7, key=1)) is None
+
+
 def test_release_frees_the_key_whoever_holds_it(both: Both, stage: Stage) -> None:
     check = stage.once.once(key="check-{order}")(both.function(lambda order: order))
     stage.hold("check-7")

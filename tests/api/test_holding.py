@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from once_core import Grant, LeaseLost, Once, current_lease
@@ -25,6 +27,28 @@ def test_a_short_run_keeps_its_key_for_hold_at_least(both: Both, stage: Stage) -
     assert 5.1 < after.remaining <= 100.1
     assert "skipped" == both.call(check)
     assert both.call(check.is_locked) is True
+
+
+def test_hold_at_least_counts_from_the_start_of_the_run(both: Both) -> None:
+    started: list[float] = []
+
+    class SlowToAnswer(MemoryBackend):
+        never_blocks = False
+
+        def acquire(self, key: str, token: str, ttl: float) -> Grant | None:
+            granted = super().acquire(key, token, ttl)
+            time.sleep(0.3)
+            return granted
+
+    backend = SlowToAnswer()
+    once = Once(backend)
+    both.call(once.once(key="check", hold_at_least=50)(both.function(lambda: started.append(time.monotonic()))))
+    holder = backend.holder("once:check")
+    once.close()
+
+    assert holder is not None
+    assert holder.remaining is not None
+    assert started[0] + 49.9 <= time.monotonic() + holder.remaining
 
 
 def test_a_run_that_failed_keeps_its_key_too(both: Both, stage: Stage) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -63,6 +63,42 @@ def test_texts_that_only_look_a_little_like_an_address_are_keys(once: Once) -> N
 
     assert "meet at 0xBEEF" == check.key_for("meet at 0xBEEF")
     assert "a < b at 0 or <c>" == check.key_for("a < b at 0 or <c>")
+
+
+@dataclass
+class Tagged:
+    tags: set[str]
+    hidden: set[str] = field(default_factory=lambda: {"x"}, repr=False)
+
+
+@dataclass
+class Named(Tagged):
+    def __str__(self) -> str:
+        return "named"
+
+
+def test_a_set_that_shows_inside_another_value_is_refused(once: Once) -> None:
+    check = once.once(key="{value}")(lambda value: None)
+
+    for value in (Tagged({"a"}), deque([{"a"}]), [Tagged({"a"})]):
+        with pytest.raises(ConfigurationError, match="order differs"):
+            check.key_for(value)
+
+
+def test_a_set_that_does_not_show_is_no_part_of_the_key(once: Once) -> None:
+    endless: list[object] = [1]
+    endless.append(endless)
+    check = once.once(key="{value}")(lambda value: None)
+
+    assert "named" == check.key_for(Named({"a"}))
+    assert "[1, [...]]" == check.key_for(endless)
+
+
+def test_the_order_of_keywords_makes_no_difference(both: Both, once: Once) -> None:
+    check = once.once(key="{kind}-{more}")(both.function(lambda kind, **more: None))
+
+    assert "x-{'a': 1, 'b': 2}" == check.key_for("x", a=1, b=2)
+    assert check.key_for("x", a=1, b=2) == check.key_for("x", b=2, a=1)
 
 
 def test_sequences_that_keep_their_order_are_keys(once: Once) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from once_core import AlreadyLocked, Lease, Once, current_lease
+from once_core import AlreadyLocked, Lease, Once, current_lease, locking
 
 from .both import Both
 from .stores import RIVAL, Stage, until
@@ -201,6 +201,25 @@ def test_a_lock_tells_and_frees_it_for_coroutines(stage: Stage) -> None:
         assert (False, None, False) == (await lock.ais_locked(), await lock.aholder(), await lock.arelease())
 
     asyncio.run(main())
+
+
+def test_a_signal_amid_the_leaving_gives_the_key_back(once: Once, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(Exception): ...
+
+    def interrupt() -> None:
+        monkeypatch.undo()
+        raise Interrupted
+
+    lock = once.lock("check")
+    with pytest.raises(Interrupted), lock:
+        monkeypatch.setattr(locking, "current_lease", interrupt)  # where a signal's handler may raise
+    with lock as lease:
+        assert "check" == lease.key
+
+
+def test_a_lock_that_was_not_entered_cannot_be_left(once: Once) -> None:
+    with pytest.raises(RuntimeError, match="without having been entered"):
+        once.lock("check").__exit__(None, None, None)
 
 
 def test_a_lock_and_a_function_of_one_key_exclude_each_other(both: Both, once: Once) -> None:

@@ -170,7 +170,7 @@ def test_an_observer_that_raises_harms_neither_the_run_nor_the_others(tmp_path: 
         from once_core import hookimpl
 
         @hookimpl
-        def once_acquired(lease): 1 / 0
+        def once_acquired(lease): raise SystemExit("1 / 0 is division by zero")
         @hookimpl
         def once_skipped(key): 1 / 0
         @hookimpl
@@ -189,8 +189,33 @@ print(check())
     ]
 
     assert ["acquired", "skipped", "released", "ran"] == told
-    assert 6 == text.count("ZeroDivisionError: division by zero")
+    assert 4 == text.count("ZeroDivisionError: division by zero")
+    assert 2 == text.count("SystemExit: 1 / 0")
     assert [] == missing(text, "first", "last", "once_acquired", "once_skipped", "once_released")
+
+
+def test_what_a_signal_s_handler_raises_amid_an_observer_reaches_the_run(tmp_path: Path) -> None:
+    raising = """
+        import signal
+        from once_core import hookimpl
+
+        @hookimpl
+        def once_acquired(lease): signal.raise_signal(signal.SIGUSR1)
+    """
+    distribution(tmp_path, "watcher", observers("m"), plugin=raising)
+    program = """
+import signal
+
+class SoftTimeLimit(Exception): ...
+def out_of_time(number, frame): raise SoftTimeLimit
+signal.signal(signal.SIGUSR1, out_of_time)
+try:
+    guard.once(key="check")(lambda: print("ran"))()
+except SoftTimeLimit:
+    print("out of time", guard.lock("check").is_locked())
+"""
+
+    assert "out of time False" == run(USE + program, tmp_path)
 
 
 def test_a_slow_observer_delays_neither_renewals_nor_the_news_of_a_loss(tmp_path: Path) -> None:

@@ -11,12 +11,14 @@ import pytest
 from once_core import ConfigurationError, Once, lock, once
 from once_memory import MemoryBackend
 
-NOT_SECONDS: list[Any] = [-1, -0.5, nan, inf, -inf, "30", True]
+NOT_SECONDS: list[Any] = [-1, -0.5, nan, inf, -inf, "30", True, 10**400]
+NO_BOOLS: list[Any] = ["no", 0, 1, None]
 NO_POLICIES: list[Any] = ["", "RAISE", "ignore", True, 0, [], {}]
 BAD: list[dict[str, Any]] = [
     *[{"ttl": value} for value in (*NOT_SECONDS, 0, 0.0, [])],
     *[{"hold_at_most": value} for value in (*NOT_SECONDS, 0, False)],
-    *[{"hold_at_least": value} for value in NOT_SECONDS],
+    *[{"hold_at_least": value} for value in (*NOT_SECONDS, None, "")],
+    *[{"raise_on_lost": value} for value in NO_BOOLS],
     *[{"on_unavailable": value} for value in NO_POLICIES],
     {"hold_at_least": 2, "hold_at_most": 1},
     {"hold_at_least": 1.001, "hold_at_most": 1},
@@ -43,6 +45,12 @@ def test_a_bad_option_is_refused_by_name(door: Callable[..., Any], options: dict
 def test_a_bad_wait_of_a_lock_is_refused_by_name(wait: Any) -> None:
     with pytest.raises(ConfigurationError, match="wait"):
         lock("check", wait=wait)
+
+
+@pytest.mark.parametrize("value", NO_BOOLS)
+def test_raising_on_a_held_key_is_chosen_by_true_or_false(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="raise_on_locked"):
+        once(key="check", raise_on_locked=value)
 
 
 @pytest.mark.parametrize("key", ["", None, 7, b"check", object()])

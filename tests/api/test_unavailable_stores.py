@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from typing import Any
 
 import pytest
@@ -118,6 +119,38 @@ def test_what_a_verb_should_not_raise_falls_under_the_policy(both: Both) -> None
     guard = Once(FailingBackend(acquire=OSError("gone")), on_unavailable="skip")
 
     assert "skipped" == both.call(guard.once(key="check", return_on_locked="skipped")(both.function(body)))
+
+
+class SoftTimeLimit(Exception):
+    """What Celery's handler of a signal raises in the middle of anything."""
+
+
+@pytest.mark.parametrize("policy", ["raise", "skip", "run"])
+def test_what_a_signal_s_handler_raises_amid_a_question_is_no_failure_of_the_store(
+    policy: OnUnavailable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_time(number: int, frame: object) -> None:
+        raise SoftTimeLimit
+
+    def interrupted(self: FailingBackend, verb: str) -> None:
+        signal.raise_signal(signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, out_of_time)
+    monkeypatch.setattr(FailingBackend, "note", interrupted)
+    guard = Once(FailingBackend(), on_unavailable=policy)
+    ran: list[bool] = []
+    check = guard.once(key="check")(lambda: ran.append(True))
+    try:
+        with pytest.raises(SoftTimeLimit):
+            check()
+        with pytest.raises(SoftTimeLimit):
+            check.is_locked()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    monkeypatch.undo()
+
+    assert [] == ran
+    until(lambda: check() or ran)
 
 
 @pytest.mark.parametrize("answer", [True, 7, "yes", object()])

@@ -97,7 +97,7 @@ def test_a_store_that_cannot_be_opened_is_away(monkeypatch: pytest.MonkeyPatch) 
     def refuse(url: str) -> Any:
         raise BackendUnavailable(f"{url} does not answer")
 
-    monkeypatch.setattr(plugins, "open_backend", refuse)
+    monkeypatch.setattr(plugins, "maker", refuse)
     once = Once("memory://closed", on_unavailable="run")
 
     assert "ran" == once.once(key="key")(lambda: "ran")()

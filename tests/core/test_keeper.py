@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Sequence
@@ -99,6 +100,22 @@ def test_a_purge_that_fails_is_logged_and_the_thread_goes_on(caplog: pytest.LogC
     end(lease)
 
     assert "no such table" in caplog.text
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), SystemExit("odd"), asyncio.CancelledError("odd")])
+def test_whatever_a_renewal_raises_the_next_one_is_made(error: BaseException) -> None:
+    script = Script(renew=error)
+    lease = lease_on(script, ttl=1.2)
+    begin(lease)
+
+    until(lambda: script.asked.count("renew") >= 2)
+    script.answers["renew"] = True
+    seen = script.asked.count("renew")
+    until(lambda: script.asked.count("renew") >= seen + 2)
+    lost = lease.lost
+    end(lease)
+
+    assert not lost
 
 
 def test_a_failing_store_is_complained_of_once_per_outage(caplog: pytest.LogCaptureFixture) -> None:

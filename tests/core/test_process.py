@@ -52,6 +52,22 @@ def test_a_pool_runs_everything_with_no_more_threads_than_its_size() -> None:
     assert most <= 3
 
 
+@pytest.mark.parametrize("error", [ValueError("odd"), SystemExit("odd")])
+def test_whatever_a_job_raises_its_thread_goes_on(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+    pool = Pool("test-odd", size=1)
+    done = threading.Event()
+
+    def job() -> None:
+        raise error
+
+    pool.submit(job)
+    pool.submit(done.set)
+
+    assert done.wait(20)
+    assert "odd" in caplog.text
+    pool.close()
+
+
 def test_a_closed_pool_ends_its_threads_and_starts_anew_for_another_job() -> None:
     pool = Pool("test-closed")
     pool.submit(lambda: None)
