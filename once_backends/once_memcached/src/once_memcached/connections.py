@@ -60,10 +60,9 @@ class Connections:
         if self._pid != os.getpid():  # forked: this closes the child's copies, and the parent goes on with its own
             self.close()
             self._pid = os.getpid()
-        with suppress(IndexError):
-            while True:
-                wire = self._idle.pop()
-                if not wire.is_broken():
-                    return wire
+        try:
+            while (wire := self._idle.pop()).is_broken():
                 wire.close()
-        return None
+        except IndexError:
+            return None
+        return wire

@@ -21,6 +21,8 @@ class Wire:
     def __init__(self, place: Place) -> None:
         self._name = place.name
         self._socket = _connected(place)
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
         try:
             self._refuse_a_server_without_cas()
         except BaseException:
@@ -47,9 +49,7 @@ class Wire:
 
     def is_broken(self) -> bool:
         """Whether there is something to read although nothing was asked: that is its end."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(self._poll.poll(0))
 
     def close(self) -> None:
         self._socket.close()
