@@ -36,7 +36,7 @@ def by_hand(client: Any) -> Callable[[int], int | None]:
 
 def main() -> None:
     with MemcachedServer() as server:
-        client = pymemcache.Client((server.host, server.port), no_delay=True)
+        client = pymemcache.Client((server.host, server.port), connect_timeout=3, timeout=3, no_delay=True)
         once = Once(server.url)
         guarded, floor = once.once(key="check-{order_id}")(body), by_hand(client)
         for key in ("floor-2", "once:check-2"):

@@ -146,8 +146,8 @@ def _expire(ttl: float) -> int:
     seconds = ceil(ttl) + 1 if ttl < _LONGEST else _LONGEST + 1
     if seconds > _LONGEST:
         raise ConfigurationError(
-            f"Memcached can't hold a key for {ttl / 86400:g} days, as it takes what is over 30 days for a date: choose a "
-            "shorter ttl, such as 30 s. A lease is renewed as long as its run lives"
+            f"Memcached can't hold a key for {ttl / 86400:g} days, as it takes what is over 30 days for a date: choose "
+            "a shorter ttl, such as 30 s. A lease is renewed as long as its run lives"
         )
     return seconds
 
