@@ -38,7 +38,7 @@ class Connections:
             if wire is not None:
                 wire.close()
             if isinstance(error, OSError):
-                raise BackendUnavailable(f"{self._place.name}: {error or type(error).__name__}") from error
+                raise BackendUnavailable(f"{self._place.name}: {error.strerror or error}") from error
             raise
         if len(self._idle) < _KEPT:
             self._idle.append(wire)
