@@ -87,7 +87,7 @@ def test_two_hundred_coroutines_at_once(store: Store) -> None:
         return "ran"
 
     async def main() -> list[object]:
-        return await asyncio.gather(*(run(number) for number in range(200)))
+        return [*await asyncio.gather(*(run(number) for number in range(200)))]
 
     assert [SKIPPED, "ran"] * 100 == asyncio.run(main())
     assert [True] * 100 == [store.free_at_once(str(number)) for number in range(1, 200, 2)]
