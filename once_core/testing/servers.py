@@ -47,6 +47,9 @@ class Server:
     user: ClassVar[str | None] = None
     """Who has to run it when the tests run as root."""
 
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    """What ends it in order, without waiting for its clients."""
+
     host: ClassVar[str] = "127.0.0.1"
 
     def __init__(self) -> None:
@@ -91,7 +94,7 @@ class Server:
 
     def stop(self) -> None:
         """End it and remove its folder."""
-        self._end(signal.SIGTERM)
+        self._end(self.stop_signal)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self) -> None:
@@ -100,7 +103,7 @@ class Server:
 
     def restart(self) -> None:
         """End it, unless it has ended, and start it again, at the same port and in the same folder."""
-        self._end(signal.SIGTERM)
+        self._end(self.stop_signal)
         if not self._run():
             raise AssertionError(f"{self.program} does not start again:\n{self.output()}")
 

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from guarantees.stores import STORES, opened
+from once_core.testing.servers import free_port
 
 PROGRAM = Path(__file__).parents[2] / "examples" / "orders.py"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -113,6 +114,19 @@ def test_it_runs_on_every_store(name: str, tmp_path: Path) -> None:
 
     assert (0, "") == (done.returncode, done.stderr)
     assert 0 == Outcome(done.stdout, tmp_path / "orders.svg").numbers("overlaps seen by the log")[1]
+
+
+@pytest.mark.parametrize("name", [name for name in STORES if name not in ("memory", "sqlite")])
+def test_a_store_that_is_not_there_is_one_sentence_without_the_password(name: str, tmp_path: Path) -> None:
+    place = f"127.0.0.1:{free_port()}"
+    password = "" if name == "memcached" else "user:secret@"  # it knows none
+
+    done = run_program("--backend", f"{name}://{password}{place}", folder=tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("orders: ")
+    assert place in done.stderr
+    assert not {"Traceback", "secret"} & set(re.findall(r"\w+", done.stderr))
 
 
 def test_a_store_of_one_process_is_refused(tmp_path: Path) -> None:

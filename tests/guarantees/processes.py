@@ -35,11 +35,11 @@ class Programs:
         self._started.append(process)
         return process
 
-    def result(self, process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    def result(self, process: subprocess.Popen[str], deadline: float = DEADLINE) -> tuple[int, str, str]:
         """Return the exit code and what was printed on stdout and stderr."""
         __tracebackhide__ = True
         try:
-            output, errors = process.communicate(timeout=DEADLINE)
+            output, errors = process.communicate(timeout=deadline)
         except subprocess.TimeoutExpired:
             _end(process)
             output, errors = process.communicate()
@@ -62,7 +62,7 @@ class Programs:
 
 def _environment(program: str) -> dict[str, str]:
     """Return this process's, without the measuring of coverage where that would be what is interrupted or finalized."""
-    hidden = "COVERAGE" if program in ("interrupted", "ending", "forking", "many") else "nothing"
+    hidden = "COVERAGE" if program in ("interrupted", "ending", "forking", "many", "contend") else "nothing"
     return {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
 
 

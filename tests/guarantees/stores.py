@@ -29,6 +29,7 @@ class Place:
     """Seconds by which a lease may outlive its ttl."""
     pause: Callable[[], AbstractContextManager[None]] | None = None
     """While it lasts the store answers nothing that changes anything."""
+    server: Server | None = None
 
 
 def memory(folder: Path) -> Place:
@@ -57,7 +58,7 @@ def served(by: Callable[[], type[Server]], *, fences: bool = True, slack: float 
     def find(folder: Path) -> Place:
         kind = by()
         server: Any = _running[kind] if kind in _running else _running.setdefault(kind, kind().start())
-        return Place(server.url, embedded=False, fences=fences, slack=slack, pause=server.paused)
+        return Place(server.url, embedded=False, fences=fences, slack=slack, pause=server.paused, server=server)
 
     return find
 
@@ -150,6 +151,12 @@ class Store:
     def needs_fences(self) -> None:
         if not self.place.fences:
             pytest.skip("this store promises no fences")
+
+    def needs_server(self) -> Server:
+        """Return the server, which a test may end and start again: tests of one process come one by one."""
+        if self.place.server is None:
+            pytest.skip("this store has no server")
+        return self.place.server
 
     def paused(self) -> AbstractContextManager[None]:
         if self.place.pause is None:

@@ -12,4 +12,5 @@ def test_ten_thousand_leases_are_kept_and_cost_little(store: Store, programs: Pr
 
     lost, share = output.split()
     assert 0 == int(lost)
-    assert float(share) < 0.3
+    assert float(share) < 0.3  # measured: 0.01 to 0.08; a thread or a question per lease takes more than there is
+    print(f"{share} of a core")  # shown by pytest -rP

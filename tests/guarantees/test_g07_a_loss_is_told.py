@@ -71,6 +71,22 @@ def test_a_run_is_told_by_ttl_after_the_last_success_was_sent(memory: Store, for
     relay.over.set()
 
 
+def test_a_lease_counts_from_before_its_question_was_sent_however_late_the_answer(memory: Store, kind: Kind) -> None:
+    ttl, late = 1.5, 0.3
+    relay = Relay(memory.backend())
+    relay.after["acquire"] = relay.after["renew"] = partial(sleep, late)
+
+    def body() -> None:
+        lease = current_lease()
+        assert lease is not None
+        while relay.count("renew") < 2:
+            now = monotonic()
+            assert now + lease.remaining <= relay.granted_until(ttl), "it believes in more than it was promised"
+            sleep(0.01)
+
+    kind(memory.once(relay, ttl=ttl), "key", body)()
+
+
 def test_a_run_that_asks_gets_lease_lost(memory: Store, form: Kind) -> None:
     relay = Silent(memory, "denies")
 

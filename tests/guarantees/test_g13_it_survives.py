@@ -76,6 +76,23 @@ def test_one_loop_after_the_other(store: Store, native: bool) -> None:
     assert ["ran"] * 50 == [asyncio.run(run("key")) for _ in range(50)]
 
 
+def test_two_hundred_coroutines_at_once(store: Store) -> None:
+    once, stranger = store.once(), store.backend()
+    for number in range(0, 200, 2):
+        assert stranger.acquire(f"{store.prefix}{number}", "stranger", 300.0)
+
+    @once.once(key="{number}", return_on_locked=SKIPPED)
+    async def run(number: int) -> str:
+        await asyncio.sleep(0)
+        return "ran"
+
+    async def main() -> list[object]:
+        return [*await asyncio.gather(*(run(number) for number in range(200)))]
+
+    assert [SKIPPED, "ran"] * 100 == asyncio.run(main())
+    assert [True] * 100 == [store.free_at_once(str(number)) for number in range(1, 200, 2)]
+
+
 @pytest.mark.parametrize("native", [False, True])
 def test_loops_in_several_threads_at_once(store: Store, native: bool) -> None:
     once = store.once(Relay(store.backend(), native=native))

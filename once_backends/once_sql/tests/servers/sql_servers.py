@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
@@ -34,6 +35,7 @@ class PostgresServer(SqlServer):
     programs = ("postgres",)
     folders = ("/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql*/bin")
     user = "postgres"
+    stop_signal = signal.SIGINT  # at SIGTERM it waits for its clients
     password = "secret"
 
     def prepare(self) -> None:
