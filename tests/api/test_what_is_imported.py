@@ -8,7 +8,7 @@ from .programs import run
 
 LOOK = """
 import sys
-heavy = {"asyncio", "sqlalchemy", "sqlite3", "redis", "once_memcached", "once_memory", "once_sql", "once_core.testing"}
+heavy = {"asyncio", "sqlalchemy", "sqlite3", "redis", "pymemcache", "once_memory", "once_sql", "once_core.testing"}
 print(sorted(heavy & set(sys.modules)))
 """
 

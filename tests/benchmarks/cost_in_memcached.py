@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import pymemcache  # type: ignore[import-not-found,import-untyped,unused-ignore]  # for benchmarks alone; has no types
+import pymemcache  # type: ignore[import-untyped]  # it ships no types
 
 from memcached_server import MemcachedServer
 from once_core import Once

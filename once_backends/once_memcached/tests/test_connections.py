@@ -16,7 +16,7 @@ from once_core import Grant
 from once_core.errors import BackendUnavailable, ConfigurationError
 from once_core.testing.servers import free_port
 from once_memcached import MemcachedBackend
-from once_memcached.wire import Wire
+from once_memcached.connections import Client
 
 
 class WithoutCas(MemcachedServer):
@@ -204,8 +204,9 @@ def test_a_forked_child_asks_over_a_connection_of_its_own(backend: MemcachedBack
 def test_a_question_that_is_interrupted_leaves_no_answer_for_the_next(backend: MemcachedBackend, key: str) -> None:
     assert backend.acquire(key, "token", 60.0)
 
-    def interrupted(wire: Wire) -> None:
-        wire._socket.sendall(f"get {key}\r\n".encode())
+    def interrupted(client: Client) -> None:
+        assert client.sock is not None
+        client.sock.sendall(f"get {key}\r\n".encode())
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

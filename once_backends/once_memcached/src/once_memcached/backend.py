@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from hashlib import sha256
 from math import ceil
 
+from pymemcache import MemcacheUnknownCommandError  # type: ignore[import-untyped]  # it ships no types
+
 from once_core import Grant, Holder
 from once_core.errors import BackendUnavailable, ConfigurationError
 
-from .connections import Connections
+from .connections import Client, Connections
 from .url import read
-from .wire import END, LINE, Wire
 
-_NOTHING = (b"", b"")
-_STORED = b"STORED\r\n"
 _LOOKS = 100
 _BATCH = 100  # leases renewed by one question, of some ten kilobytes
 _LONGEST = 30 * 24 * 3600  # seconds: what is longer, Memcached takes for a date
@@ -34,22 +32,22 @@ class MemcachedBackend:
         self._connections = Connections(read(url, timeout))
 
     def acquire(self, key: str, token: str, ttl: float) -> Grant | None:
-        return Grant() if self._connections.ask(_take, _name(key), _value(token), _expire(ttl)) else None
+        return Grant() if self._connections.ask(_take, _name(key), _bytes(token), _expire(ttl)) else None
 
     def renew(self, key: str, token: str, ttl: float) -> bool:
-        value = _value(token)
+        value = _bytes(token)
         return self._connections.ask(_replace, _name(key), value, value, _expire(ttl))
 
     def release(self, key: str, token: str) -> bool:
         # There is no "delete if it is mine". But an item that is replaced with an expiry in the past is gone at once.
-        return self._connections.ask(_replace, _name(key), _value(token), b"", -1)
+        return self._connections.ask(_replace, _name(key), _bytes(token), b"", -1)
 
     def holder(self, key: str) -> Holder | None:
         return self._connections.ask(_look, _name(key))
 
     def renew_many(self, leases: Sequence[tuple[str, str, float]]) -> list[bool | None]:
         """Renew each (key, token, ttl), a hundred at a time; None for those that nothing is known of."""
-        items = [(_name(key), _value(token), _expire(ttl)) for key, token, ttl in leases]
+        items = [(_name(key), _bytes(token), _expire(ttl)) for key, token, ttl in leases]
         answers: list[bool | None] = []
         try:
             while len(answers) < len(items):
@@ -65,80 +63,76 @@ class MemcachedBackend:
         self._connections.close()
 
 
-def _take(wire: Wire, name: bytes, value: bytes, expire: int) -> bool:
-    """Add the item and, in the same go, look at it; return whether it has that *value* now.
+def _take(client: Client, name: str, value: bytes, expire: int) -> bool:
+    """Add the item; return whether it has that *value* now.
 
-    Of many that add an item at once, one is told that it did. The others see whose it is: if it is their own, then an
-    earlier answer was lost, and they are granted it again.
+    Of many that add an item at once, one is told that it did. The others look whether it is their own: then an earlier
+    answer was lost, and it is asked for again.
     """
-    answer = wire.ask(b"add %b 0 %d %d\r\n%b\r\ngets %b\r\n" % (name, expire, len(value), value, name), end=END)
-    if answer.startswith(b"STORED"):
-        return True
-    return answer.endswith(b"\r\n%b\r\nEND\r\n" % value) and _replace(wire, name, value, value, expire)
+    return client.add(name, value, expire, noreply=False) or _replace(client, name, value, value, expire)
 
 
-def _replace(wire: Wire, name: bytes, old: bytes, new: bytes, expire: int) -> bool:
-    """Put the value *new* in the place of *old*; return False, changing nothing, if that is not what is there.
+def _replace(client: Client, name: str, token: bytes, value: bytes, expire: int) -> bool:
+    """Put *value* in the place of *token*; return False, changing nothing, if that is not what is there.
 
     `gets` answers with a number that changes with each change of the item; `cas` changes the item if it still has that
-    number. Both at once, as numbers are not to be remembered: they begin anew when the server does, and an old one
-    would fit the next holder's item. `touch` and `delete` ask for neither value nor number.
+    number. Both in one go, as numbers are not to be remembered: they begin anew when the server does, and an old one
+    would fit the next holder's item. `touch` and `delete` ask for neither token nor number.
     """
     for _ in range(_LOOKS):
-        value, number = _see(wire, name).get(name, _NOTHING)
-        if value != old:
+        found, cas = client.gets(name)
+        if found != token:
             return False
-        if wire.ask(_change(name, number, new, expire)) == _STORED:
+        if client.cas(name, value, cas, expire, noreply=False):
             return True
         # It was changed in between: it has expired, or the same token asked twice at once. Then one of the two got on.
-    raise BackendUnavailable(f"the item {name.decode()!r} is being changed all the time")
+    raise BackendUnavailable(f"the item {name!r} is being changed all the time")
 
 
-def _replace_many(wire: Wire, items: Sequence[tuple[bytes, bytes, int]]) -> list[bool | None]:
-    """Let each (name, value, expire) that is still there live on, and wait for two answers only."""
-    seen = _see(wire, *{name for name, _, _ in items})
-    ours = [item for item in items if seen.get(item[0], _NOTHING)[0] == item[1]]
-    changes = b"".join(_change(name, seen[name][1], value, expire) for name, value, expire in ours)
-    lines = wire.ask(changes, times=len(ours)).splitlines(keepends=True) if ours else []
-    answers = dict(zip(ours, lines, strict=True))
-    # Neither stored nor gone: it was changed in between, perhaps by the same token.
-    meaning = {_STORED: True, b"NOT_FOUND\r\n": False}
-    return [meaning.get(answers[item]) if item in answers else False for item in items]
+def _replace_many(client: Client, batch: list[tuple[str, bytes, int]]) -> list[bool | None]:
+    """Do the same to many items, by their own tokens, and wait for two answers only.
+
+    The changes are sent without waiting for what becomes of them; a look at all items tells: a new number is a change.
+    """
+    names = list({name for name, _, _ in batch})
+    before = client.gets_many(names)
+    for name, token, expire in batch:
+        found, cas = before.get(name, _ABSENT)
+        if found == token:
+            client.cas(name, token, cas, expire, noreply=True)
+    after = client.gets_many(names)
+    answers: list[bool | None] = []
+    for name, token, _ in batch:
+        found, cas = after.get(name, _ABSENT)
+        answers.append(False if found != token else True if cas != before.get(name, _ABSENT)[1] else None)
+    return answers
 
 
-def _look(wire: Wire, name: bytes) -> Holder | None:
-    value, number = _see(wire, name).get(name, _NOTHING)
-    return Holder(_token(value), _remaining(wire, name, number)) if value else None
+def _look(client: Client, name: str) -> Holder | None:
+    found, cas = client.gets(name)
+    return None if found is None else Holder(_text(found), _remaining(client, name, cas))
 
 
-def _remaining(wire: Wire, name: bytes, number: bytes) -> float | None:
-    """Return the whole seconds that the item will last, if it still has that *number*."""
+def _remaining(client: Client, name: str, cas: bytes) -> float | None:
+    """Return the whole seconds that the item will last, if it still has that *cas*."""
     try:
-        told = wire.ask(b"mg %b t c\r\n" % name).split()
-    except BackendUnavailable:  # a server older than 1.6.10 does not know this question
+        told = client.raw_command(f"mg {name} t c").split()
+    except MemcacheUnknownCommandError:  # a server older than 1.6.10 does not know this question
         return None
     match told:
-        case [b"HD", seconds, same] if same == b"c" + number and seconds[1:].isdigit():
+        case [b"HD", seconds, same] if same == b"c" + cas and seconds[1:].isdigit():
             return float(seconds[1:])
     return None  # it has been changed since
 
 
-def _see(wire: Wire, *names: bytes) -> dict[bytes, tuple[bytes, bytes]]:
-    """Return, by the names of those items that are there, the value and the number of the last change."""
-    lines = wire.ask(b"gets %b\r\n" % b" ".join(names), end=END).split(LINE)[:-2]
-    heads = [head.split() for head in lines[::2]]  # VALUE name flags size number
-    return {head[1]: (value, head[4]) for head, value in zip(heads, lines[1::2], strict=True)}
+_ABSENT: tuple[None, bytes] = (None, b"")
 
 
-def _change(name: bytes, number: bytes, value: bytes, expire: int) -> bytes:
-    return b"cas %b 0 %d %d %b\r\n%b\r\n" % (name, expire, len(value), number, value)
-
-
-def _name(key: str) -> bytes:
+def _name(key: str) -> str:
     """Return an item's name: the key itself, or a readable head of it and a digest, where Memcached can't take it."""
     if _NAME.fullmatch(key):
-        return key.encode()
-    return f"{_HEAD.sub('_', key[:100])}~{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}".encode()
+        return key
+    return f"{_HEAD.sub('_', key[:100])}~{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def _expire(ttl: float) -> int:
@@ -152,11 +146,9 @@ def _expire(ttl: float) -> int:
     return seconds
 
 
-def _value(token: str) -> bytes:
-    """Return an item's value: one line of ASCII in quotes, so that no token looks like a part of an answer."""
-    return json.dumps(token).encode()
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
-def _token(value: bytes) -> str:
-    token: str = json.loads(value)
-    return token
+def _text(stored: bytes) -> str:
+    return stored.decode("utf-8", "surrogatepass")

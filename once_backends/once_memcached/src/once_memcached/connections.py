@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import os
+import select
+import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar, TypeVarTuple
+from typing import Protocol, TypeVar, TypeVarTuple, cast
 
-from once_core.errors import BackendUnavailable
+import pymemcache  # type: ignore[import-untyped]  # it ships no types
+
+from once_core.errors import BackendUnavailable, ConfigurationError
 
 from .url import Place
-from .wire import Wire
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _KEPT = 32
+
+
+class Client(Protocol):
+    """What is asked of pymemcache's client, which is one connection: for one thread at a time."""
+
+    sock: socket.socket | None
+
+    def add(self, key: str, value: bytes, expire: int, noreply: bool) -> bool: ...
+    def gets(self, key: str) -> tuple[bytes | None, bytes]: ...
+    def gets_many(self, keys: Sequence[str]) -> Mapping[str, tuple[bytes, bytes]]: ...
+    def cas(self, key: str, value: bytes, cas: bytes, expire: int, noreply: bool) -> bool | None: ...
+    def raw_command(self, command: str) -> bytes: ...
+    def stats(self, about: str) -> Mapping[bytes, object]: ...
+    def close(self) -> None: ...
 
 
 class Connections:
@@ -26,24 +43,24 @@ class Connections:
         self._place = place
         self._pid = os.getpid()
         # Its methods are atomic: there is no lock that a signal handler or a fork could leave locked.
-        self._idle: deque[Wire] = deque()
+        self._idle: deque[Client] = deque()
 
-    def ask(self, question: Callable[[Wire, *Ts], T], *about: *Ts) -> T:
+    def ask(self, question: Callable[[Client, *Ts], T], *about: *Ts) -> T:
         """Return what *question* returns, lending it a connection. Raise BackendUnavailable if that breaks."""
-        wire: Wire | None = None
+        client: Client | None = None
         try:
-            wire = self._kept() or Wire(self._place)
-            answer = question(wire, *about)
+            client = self._kept() or self._opened()
+            answer = question(client, *about)
         except BaseException as error:  # be it a signal's: the rest of an answer would be taken for the next one
-            if wire is not None:
-                wire.close()
-            if isinstance(error, OSError):
-                raise BackendUnavailable(f"{self._place.name}: {error.strerror or error}") from error
+            if client is not None:
+                client.close()
+            if isinstance(error, (pymemcache.MemcacheError, OSError)):
+                raise BackendUnavailable(f"{self._place.name}: {_told(error)}") from error
             raise
         if len(self._idle) < _KEPT:
-            self._idle.append(wire)
+            self._idle.append(client)
         else:
-            wire.close()
+            client.close()
         return answer
 
     def close(self) -> None:
@@ -55,14 +72,53 @@ class Connections:
         with suppress(Exception):  # whatever is left of it when the interpreter ends
             self.close()
 
-    def _kept(self) -> Wire | None:
+    def _kept(self) -> Client | None:
         """Return an idle connection that the server has not closed, as it does when it restarts."""
         if self._pid != os.getpid():  # forked: this closes the child's copies, and the parent goes on with its own
             self.close()
             self._pid = os.getpid()
         try:
-            while (wire := self._idle.pop()).is_broken():
-                wire.close()
+            while _is_broken((client := self._idle.pop()).sock):
+                client.close()
         except IndexError:
             return None
-        return wire
+        return client
+
+    def _opened(self) -> Client:
+        place = self._place
+        made = pymemcache.Client(place.address, connect_timeout=place.timeout, timeout=place.timeout, no_delay=True)
+        client = cast("Client", made)
+        try:
+            self._refuse_a_server_without_cas(client)
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _refuse_a_server_without_cas(self, client: Client) -> None:
+        try:
+            settings = client.stats("settings")
+        except pymemcache.MemcacheError as error:
+            hint = "is it a Memcached?"
+            raise BackendUnavailable(f"{self._place.name}: {_told(error)} to `stats settings`: {hint}") from error
+        if settings.get(b"cas_enabled") in (b"no", False):
+            raise ConfigurationError(
+                f"{self._place.name}: this server was started with -C, without the `cas` that a lease needs to be "
+                "given back by its holder alone: start it without -C"
+            )
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, pymemcache.MemcacheUnexpectedCloseError):
+        return "the server closed the connection"
+    text = error.args[0] if error.args and isinstance(error.args[0], bytes) else str(error)
+    return text.decode(errors="replace") if isinstance(text, bytes) else text or type(error).__name__
+
+
+def _is_broken(connection: socket.socket | None) -> bool:
+    """Whether an idle connection has something to read: that is its end, as nothing was asked."""
+    if connection is None:
+        return True
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))

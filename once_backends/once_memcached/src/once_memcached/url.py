@@ -12,7 +12,7 @@ EXAMPLES = "write memcached://localhost:11211 or memcached+unix:///run/memcached
 
 
 class Place(NamedTuple):
-    """A server: *address* as a pair or as a path, *timeout* of each wait in seconds, *name* for messages."""
+    """A server: *address* as pymemcache takes it, *timeout* of each wait in seconds, *name* for messages."""
 
     address: str | tuple[str, int]
     timeout: float
