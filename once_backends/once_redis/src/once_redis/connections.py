@@ -79,7 +79,6 @@ class Connections:
         loop = asyncio.get_running_loop()
         line = self._lines.get(loop)
         if line is None:
-            self._abandon_dead_lines()
             line = self._lines[loop] = Line(self, loop)
         answer = line.ask(question)
         try:
@@ -95,6 +94,7 @@ class Connections:
 
     def take(self) -> Wire:
         """Return a connection that nobody else uses until it is given back."""
+        self._abandon_dead_lines()
         try:
             self._permits.get(timeout=self.timeout)
         except Empty:
@@ -110,6 +110,7 @@ class Connections:
 
     def take_idle(self) -> Wire | None:
         """Return a connection if one can be had without waiting."""
+        self._abandon_dead_lines()
         try:
             self._permits.get_nowait()
         except Empty:
@@ -131,6 +132,7 @@ class Connections:
 
     def close(self) -> None:
         """Close what is not in use; the next question opens a connection anew."""
+        self._abandon_dead_lines()
         with suppress(IndexError):
             while True:
                 self._idle.pop().disconnect()

@@ -11,8 +11,11 @@ ends has nothing to close. redis-py's own asyncio client would need a connection
 from __future__ import annotations
 
 import asyncio
-import threading
+import sys
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError, ResponseError, TimeoutError
@@ -34,11 +37,12 @@ class Line:
         self._owed: deque[asyncio.Future[Any]] = deque()
         self._silence: asyncio.TimerHandle | None = None
         self._socket = -1
+        self._arrived: list[Wire | Exception] = []
         self._connection = connections.take_idle()
         if self._connection is not None:
             self._watch(self._connection)
         else:
-            threading.Thread(target=self._connect, name="once-redis connect", daemon=True).start()
+            _in_thread(self._connect)
 
     def ask(self, question: bytes) -> asyncio.Future[Any]:
         """Return what will be the answer; cancel it if nobody waits any more."""
@@ -54,26 +58,28 @@ class Line:
             self.ask(question).cancel()
 
     def abandon(self) -> None:
-        """Close the connection: the loop has ended while answers were owed."""
+        """Close the connection: the loop has ended while answers were owed, or before the connection came."""
         connection, self._connection = self._connection, None
+        with suppress(IndexError):
+            result = self._arrived.pop()
+            connection = None if isinstance(result, Exception) else result
         if connection is not None:
             connection.disconnect()
             self._connections.give_back(connection)
 
     def _connect(self) -> None:
-        # In a thread of its own: names are looked up and hands are shaken there.
-        result: Wire | Exception
+        # Not in the loop: names are looked up and hands are shaken here.
         try:
-            result = self._connections.take()
+            self._arrived.append(self._connections.take())
         except Exception as error:  # noqa: BLE001  # raised again where it is awaited
-            result = error
+            self._arrived.append(error)
         try:
-            self._loop.call_soon_threadsafe(self._connected, result)
+            self._loop.call_soon_threadsafe(self._connected)
         except RuntimeError:  # the loop has ended meanwhile
-            if not isinstance(result, Exception):
-                self._connections.give_back(result)
+            self.abandon()
 
-    def _connected(self, result: Wire | Exception) -> None:
+    def _connected(self) -> None:
+        result = self._arrived.pop()
         if isinstance(result, Exception):
             self._end(result)
         else:
@@ -142,6 +148,15 @@ class Line:
             _deliver(answer, error)
         self._owed.clear()
         self._unsent.clear()
+
+
+def _in_thread(call: Callable[[], None]) -> None:
+    """Make the call in a thread; here and now where none can be started any more, at the end of the program."""
+    if not sys.is_finalizing():  # Python 3.11 would wait for the thread for ever
+        with suppress(RuntimeError):
+            Thread(target=call, name="once-redis connect", daemon=True).start()
+            return
+    call()
 
 
 def _answer(connection: Wire) -> Any:
