@@ -50,13 +50,15 @@ def failure(url: str) -> OnceError:
         ("redis://host/first", "db can't be 'first'"),
         ("redis://host:port", "'host:port' is no host with a port"),
         ("redis://one,two", "several hosts are sentinels or a cluster"),
-        ("redis://host#1", "write it as %23"),
+        ("redis://host#1", "write ? @ # as %3F %40 %23"),
+        ("redis://user:pass?word@host", "write ? @ # as %3F %40 %23"),
         ("redis+http://host", "is no URL of Redis: write redis://host:6379/0"),
         ("rediss+unix:///path", "is no URL of Redis"),
         ("redis+unix://path", "a socket's path needs three slashes"),
         ("redis+sentinel://host", "which service do the sentinels watch?"),
         ("redis+cluster://host/1", "a cluster has 0 only"),
         ("rediss://host?ssl_cert_reqs=perhaps", "take required, optional or none"),
+        ("rediss://host?ssl_ca_certs=missing.pem", "ssl_ca_certs can't be 'missing.pem': there is no such file"),
     ],
 )
 def test_a_url_that_can_not_be_meant_is_refused(url: str, told: str) -> None:

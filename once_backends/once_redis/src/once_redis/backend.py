@@ -15,10 +15,11 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from once_core import Grant, Holder
 from once_core.errors import BackendUnavailable
 
+from .client import read_client
 from .connections import Connections
 from .failures import explain
 from .scripts import ACQUIRE, HOLDER, RELEASE, RENEW, Script, packed
-from .url import read_client, read_url
+from .url import choose, read_url
 
 _BATCH = 200  # leases renewed, and keys looked up, by one question: half a millisecond of the server's time
 CLIENT_ERRORS = (RedisError, OSError, UnicodeError)
@@ -48,16 +49,14 @@ class RedisBackend:
         timeout: float | None = None,
         max_connections: int | None = None,
     ) -> None:
-        if isinstance(client_or_url, str):
-            settings = read_url(client_or_url)
-            settings.timeout = timeout or settings.timeout
-            settings.max_connections = max_connections or settings.max_connections
-        else:
-            settings = read_client(client_or_url, timeout, max_connections)
+        settings = read_url(client_or_url) if isinstance(client_or_url, str) else read_client(client_or_url)
+        for option, value in {"timeout": timeout, "max_connections": max_connections}.items():
+            if value is not None:
+                choose(settings, option, f"{value}")
         self.name = settings.name
         self._settings = settings
         self._place = settings.place()
-        self._client = client_or_url  # one made by a Sentinel must live as long as its connections
+        self._client = client_or_url  # one that a Sentinel made must live as long as its connections
         self._has_worked = False
         # Windows' usual event loop can't watch a socket: there the core asks the blocking verbs from its threads.
         self.aio = None if sys.platform == "win32" else AsyncRedis(self._aask)
@@ -210,4 +209,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _text(stored: bytes) -> str:
-    return stored.decode("utf-8", "surrogatepass")
+    try:
+        return stored.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:  # another program put it there
+        return stored.decode("utf-8", "backslashreplace")

@@ -10,11 +10,9 @@ from redis.crc import key_slot
 from redis.exceptions import ConnectionError, RedisError, ResponseError
 
 from .connections import Connections
-from .failures import is_redirection
+from .failures import Address, redirection_in
 from .scripts import packed
 from .wire import Wire
-
-Address = tuple[str, int]
 
 
 class Place(Protocol):
@@ -93,6 +91,7 @@ class Cluster:
     def __init__(self, seeds: Sequence[Address], connect: Callable[[Address], Connections]) -> None:
         self._connect = connect
         self._nodes = {seed: connect(seed) for seed in seeds}
+        self._informant = seeds[0]
         self._owners: list[Connections | None] = []
 
     def ask(self, key: bytes, question: bytes) -> Any:
@@ -118,55 +117,54 @@ class Cluster:
     def by_server(self, keys: Sequence[bytes]) -> dict[Connections, Sequence[int]]:
         servers: dict[Connections, list[int]] = {}
         for number, key in enumerate(keys):
-            servers.setdefault(self._node_of(key), []).append(number)
+            if owner := self._owner_of(key):
+                servers.setdefault(owner, []).append(number)
         return {**servers}
 
     def everywhere(self) -> Sequence[Connections]:
         return list({owner for owner in self._owners or self._learn() if owner})
 
     def _node_of(self, key: bytes) -> Connections:
-        slot = key_slot(key)
-        owner = (self._owners or self._learn())[slot]
+        owner = self._owner_of(key)
         if owner is None:
             self._owners = []
-            raise ConnectionError(f"no node of the cluster has slot {slot}")
+            raise ConnectionError(f"no node of the cluster has slot {key_slot(key)}")
         return owner
 
+    def _owner_of(self, key: bytes) -> Connections | None:
+        return (self._owners or self._learn())[key_slot(key)]
+
     def _learn(self) -> list[Connections | None]:
-        """Ask one node after the other who has which slots."""
-        failure: Exception | None = None
-        for address, node in list(self._nodes.items()):
+        """Ask one node after the other, first the one that answered last, who has which slots."""
+        failures: list[RedisError] = []
+        for address, node in sorted(self._nodes.items(), key=lambda known: known[0] != self._informant):
             try:
                 ranges = node.ask(packed(b"CLUSTER", b"SLOTS"))
             except RedisError as error:
-                failure = error
-                self._nodes[address] = self._nodes.pop(address)  # to be asked last from now on
+                failures.append(error)
                 continue
             owners: list[Connections | None] = [None] * 16384
             for first, last, (host, port, *_), *_ in ranges:
                 owner = self._node((host.decode() if host else address[0], port))
                 owners[first : last + 1] = [owner] * (last + 1 - first)
-            self._owners = owners
+            self._owners, self._informant = owners, address
             return owners
-        assert failure is not None
-        raise failure
+        raise failures[0]
 
     def _follow(self, error: ResponseError, question: bytes) -> Any:
-        """Ask the node that *error* names, once: two that send each other the same key are out of order."""
-        if not is_redirection(error):
-            raise error
-        address = str(error).split()[-1]
-        host, _, port = address.rpartition(":")
-        node = self._node((host, int(port)))
-        if "ASK" in (type(error).__name__[:3].upper(), str(error)[:3]):  # the slot is moving: for this question only
-            answer = node.ask_many([packed(b"ASKING"), question])[1]
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-        self._owners = []
-        return node.ask(question)
+        """Ask the node that *error* names; and once more, as that may be about to give the slot away."""
+        for _ in range(2):
+            redirection = redirection_in(error)
+            if redirection is None:
+                raise error
+            address, for_good = redirection
+            if for_good:
+                self._owners = []
+            answer = self._node(address).ask_many([packed(b"ASKING"), question])[1]
+            if not isinstance(answer, ResponseError):
+                return answer
+            error = answer
+        raise ConnectionError(f"the nodes do not agree on who has a key: {error}")
 
     def _node(self, address: Address) -> Connections:
-        if address not in self._nodes:
-            self._nodes[address] = self._connect(address)
-        return self._nodes[address]
+        return self._nodes.get(address) or self._nodes.setdefault(address, self._connect(address))
