@@ -16,7 +16,7 @@ from once_core import Grant, Holder
 from once_core.errors import BackendUnavailable
 
 from .client import read_client
-from .connections import Connections
+from .connections import Connections, Undo
 from .failures import explain
 from .scripts import ACQUIRE, HOLDER, RELEASE, RENEW, Script, packed
 from .url import choose, read_url
@@ -56,7 +56,7 @@ class RedisBackend:
         self.name = settings.name
         self._settings = settings
         self._place = settings.place()
-        self._client = client_or_url  # one that a Sentinel made must live as long as its connections
+        self._client = None if isinstance(client_or_url, str) else client_or_url  # a Sentinel's must live on
         self._has_worked = False
         # Windows' usual event loop can't watch a socket: there the core asks the blocking verbs from its threads.
         self.aio = None if sys.platform == "win32" else AsyncRedis(self._aask)
@@ -133,7 +133,7 @@ class RedisBackend:
         self._has_worked = True
         return answer
 
-    async def _aask(self, script: Script, key: bytes, *args: bytes, undo: bytes | None = None) -> Any:
+    async def _aask(self, script: Script, key: bytes, *args: bytes, undo: Undo | None = None) -> Any:
         try:
             try:
                 answer = await self._place.aask(key, script.by_digest([key], *args), undo)
@@ -160,6 +160,8 @@ class RedisBackend:
             raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> Exception:
+        if not isinstance(error, ResponseError):  # which is an answer
+            self._place.look_again()
         return explain(error, self.name, self._has_worked)
 
 
@@ -171,8 +173,7 @@ class AsyncRedis:
 
     async def acquire(self, key: str, token: str, ttl: float) -> Grant | None:
         name, owner = _bytes(key), _bytes(token)
-        undo = RELEASE.in_full([name], owner)
-        return _grant(await self._ask(ACQUIRE, name, owner, _ms(ttl), undo=undo))
+        return _grant(await self._ask(ACQUIRE, name, owner, _ms(ttl), undo=lambda: RELEASE.in_full([name], owner)))
 
     async def renew(self, key: str, token: str, ttl: float) -> bool:
         return bool(await self._ask(RENEW, _bytes(key), _bytes(token), _ms(ttl)) == [1])

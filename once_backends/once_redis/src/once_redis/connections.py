@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakSet
 
 from redis.exceptions import ConnectionError, RedisError, ResponseError
@@ -19,6 +19,8 @@ from redis.exceptions import ConnectionError, RedisError, ResponseError
 from .failures import is_demoted
 from .line import Line
 from .wire import Wire, socket_of
+
+Undo: TypeAlias = Callable[[], bytes]
 
 
 class Connections:
@@ -74,8 +76,8 @@ class Connections:
         finally:
             self.give_back(connection)
 
-    async def aask(self, question: bytes, undo: bytes | None = None) -> Any:
-        """Return the answer to a coroutine. If that is cancelled, *undo* is sent behind the question."""
+    async def aask(self, question: bytes, undo: Undo | None = None) -> Any:
+        """Return the answer to a coroutine. If that is cancelled, what *undo* makes is sent behind the question."""
         loop = asyncio.get_running_loop()
         line = self._lines.get(loop)
         if line is None:
@@ -87,7 +89,7 @@ class Connections:
             # Sent over another connection, it might overtake the question. It is sent at once, even if this is the
             # last that the loop does. Nobody waits for the answer.
             if undo and self._lines.get(loop) is line:
-                line.undo(undo)
+                line.undo(undo())
             raise
         finally:
             answer.cancel()

@@ -38,7 +38,7 @@ def explain(error: Exception, name: str, has_worked: bool) -> BackendUnavailable
         return ConfigurationError(f"{name}: {text}: this is a cluster: write redis+cluster://")
     if isinstance(error, AuthenticationError):
         mistake = "check user and password in the URL, where @ : / are written %40 %3A %2F"
-    elif isinstance(error, NoPermissionError):
+    elif isinstance(error, NoPermissionError) or "user executing the script can't" in text:
         mistake = "let this user GET, SET, DEL, PEXPIRE, PTTL, TIME, SCAN, EVAL and EVALSHA the keys of once"
     elif is_demoted(error):
         mistake = _MISTAKES["READONLY"]

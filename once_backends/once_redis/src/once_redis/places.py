@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from redis.crc import key_slot
 from redis.exceptions import ConnectionError, RedisError, ResponseError
 
-from .connections import Connections
+from .connections import Connections, Undo
 from .failures import Address, redirection_in
 from .scripts import packed
 from .wire import Wire
@@ -23,8 +23,8 @@ class Place(Protocol):
     def ask(self, key: bytes, question: bytes) -> Any:
         """Return the answer of the server that has *key*. Raises what redis-py raises."""
 
-    async def aask(self, key: bytes, question: bytes, undo: bytes | None = None) -> Any:
-        """Return it to a coroutine; *undo* is sent if that is cancelled."""
+    async def aask(self, key: bytes, question: bytes, undo: Undo | None = None) -> Any:
+        """Return it to a coroutine; what *undo* makes is sent if that is cancelled."""
 
     def by_server(self, keys: Sequence[bytes]) -> dict[Connections, Sequence[int]]:
         """Return which servers have *keys*, those being told by their index."""
@@ -33,6 +33,9 @@ class Place(Protocol):
     def everywhere(self) -> Sequence[Connections]:
         """Return all servers that have keys."""
         ...
+
+    def look_again(self) -> None:
+        """Find out anew where keys are: a server did not answer, and another may take over."""
 
 
 class OneServer:
@@ -46,7 +49,7 @@ class OneServer:
     def ask(self, key: bytes, question: bytes) -> Any:
         return self._connections.ask(question)
 
-    async def aask(self, key: bytes, question: bytes, undo: bytes | None = None) -> Any:
+    async def aask(self, key: bytes, question: bytes, undo: Undo | None = None) -> Any:
         return await self._connections.aask(question, undo)
 
     def by_server(self, keys: Sequence[bytes]) -> dict[Connections, Sequence[int]]:
@@ -54,6 +57,9 @@ class OneServer:
 
     def everywhere(self) -> Sequence[Connections]:
         return [self._connections]
+
+    def look_again(self) -> None:
+        return None  # the next connection does
 
 
 class Primary:
@@ -100,34 +106,32 @@ class Cluster:
             return node.ask(question)
         except ResponseError as error:
             return self._follow(error, question)
-        except RedisError:
-            self._owners = []  # a replica may take over
-            raise
 
-    async def aask(self, key: bytes, question: bytes, undo: bytes | None = None) -> Any:
+    async def aask(self, key: bytes, question: bytes, undo: Undo | None = None) -> Any:
         node = self._node_of(key) if self._owners else await asyncio.to_thread(self._node_of, key)
         try:
             return await node.aask(question, undo)
         except ResponseError as error:
             return await asyncio.to_thread(self._follow, error, question)
-        except RedisError:
-            self._owners = []  # a replica may take over
-            raise
 
     def by_server(self, keys: Sequence[bytes]) -> dict[Connections, Sequence[int]]:
         servers: dict[Connections, list[int]] = {}
         for number, key in enumerate(keys):
             if owner := self._owner_of(key):
                 servers.setdefault(owner, []).append(number)
+        if sum(map(len, servers.values())) < len(keys):
+            self.look_again()  # a slot was nobody's
         return {**servers}
 
     def everywhere(self) -> Sequence[Connections]:
         return list({owner for owner in self._owners or self._learn() if owner})
 
+    def look_again(self) -> None:
+        self._owners = []
+
     def _node_of(self, key: bytes) -> Connections:
         owner = self._owner_of(key)
         if owner is None:
-            self._owners = []
             raise ConnectionError(f"no node of the cluster has slot {key_slot(key)}")
         return owner
 

@@ -18,8 +18,11 @@ BOUNDS = [0, 5461, 10923, 16384]
 class Node(RedisServer):
     """A node of a cluster that has no slots yet."""
 
+    bus_port = 0
+
     def prepare(self) -> None:
-        self.options = (*f"--cluster-enabled yes --cluster-port {free_port()} --cluster-node-timeout 2000".split(),)
+        self.bus_port = free_port()
+        self.options = (*f"--cluster-enabled yes --cluster-port {self.bus_port} --cluster-node-timeout 1000".split(),)
 
 
 class Sentinel(RedisServer):
@@ -53,11 +56,21 @@ def cluster() -> Iterator[list[Node]]:
             client.execute_command("CLUSTER ADDSLOTSRANGE", BOUNDS[number], BOUNDS[number + 1] - 1)
             client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
         for node in nodes[1:]:
-            port = int(node.options[node.options.index("--cluster-port") + 1])
-            clients[0].execute_command("CLUSTER MEET", node.host, node.port, port)
+            clients[0].execute_command("CLUSTER MEET", node.host, node.port, node.bus_port)
         wait_until(lambda: all(client.cluster("info")["cluster_known_nodes"] == "3" for client in clients))
         wait_until(lambda: all(client.cluster("info")["cluster_state"] == "ok" for client in clients))
         yield nodes
+
+
+@contextmanager
+def replica_of(primary: Node) -> Iterator[Node]:
+    """Yield a node that has what *primary* has, and takes over from it."""
+    with Node() as replica, primary.client() as asked, replica.client() as client:
+        client.execute_command("CLUSTER MEET", primary.host, primary.port, primary.bus_port)
+        wait_until(lambda: client.cluster("info")["cluster_state"] == "ok")
+        client.execute_command("CLUSTER REPLICATE", asked.execute_command("CLUSTER MYID"))
+        wait_until(lambda: client.info("replication").get("master_link_status") == "up")
+        yield replica
 
 
 @contextmanager
