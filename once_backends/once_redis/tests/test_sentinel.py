@@ -84,7 +84,7 @@ def test_a_server_that_was_demoted_is_left(group: Group) -> None:
 
 def primary_is(watching: Sentinel, port: int) -> bool:
     with watching.client() as client:
-        return bool(client.sentinel_get_master_addr_by_name("leases")[1] == port)
+        return bool(client.sentinel_masters()["leases"]["port"] == port)
 
 
 def test_an_unknown_service_is_told(group: Group) -> None:

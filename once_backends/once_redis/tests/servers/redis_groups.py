@@ -71,6 +71,7 @@ def replica_of(primary: Node) -> Iterator[Node]:
         client.execute_command("CLUSTER REPLICATE", asked.execute_command("CLUSTER MYID"))
         wait_until(lambda: client.info("replication").get("master_link_status") == "up")
         yield replica
+        replica.kill()  # asked to end, it would wait for what replicates it
 
 
 @contextmanager
@@ -81,8 +82,12 @@ def sentinel() -> Iterator[tuple[Sentinel, RedisServer, RedisServer]]:
             wait_until(lambda: client.info("replication")["master_link_status"] == "up")
         with Sentinel(primary) as watching:
             with watching.client() as client:
+                with suppress(redis.ResponseError):  # Redis 6.2 keeps to its ten seconds
+                    client.execute_command("SENTINEL DEBUG", "INFO-PERIOD", "200", "PUBLISH-PERIOD", "200")
                 wait_until(lambda: client.sentinel_slaves("leases") != [])
             yield watching, primary, replica
+            for server in (primary, replica):  # asked to end, they would wait for each other
+                server.kill()
 
 
 def wait_until(is_so: Callable[[], object], seconds: float = 30.0) -> None:
