@@ -79,16 +79,14 @@ class Connections:
     async def aask(self, question: bytes, undo: Undo | None = None) -> Any:
         """Return the answer to a coroutine. If that is cancelled, what *undo* makes is sent behind the question."""
         loop = asyncio.get_running_loop()
-        line = self._lines.get(loop)
-        if line is None:
-            line = self._lines[loop] = Line(self, loop)
+        line = self._lines.get(loop) or self._lines.setdefault(loop, Line(self, loop))
         answer = line.ask(question)
         try:
             return await answer
         except asyncio.CancelledError:
             # Sent over another connection, it might overtake the question. It is sent at once, even if this is the
             # last that the loop does. Nobody waits for the answer.
-            if undo and self._lines.get(loop) is line:
+            if undo:
                 line.undo(undo())
             raise
         finally:
@@ -127,10 +125,6 @@ class Connections:
         if socket_of(connection):
             self._idle.append(connection)
         self._permits.put(None)
-
-    def forget(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Note that the loop's line has ended."""
-        self._lines.pop(loop, None)
 
     def close(self) -> None:
         """Close what is not in use; the next question opens a connection anew."""
