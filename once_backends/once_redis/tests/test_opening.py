@@ -202,6 +202,15 @@ def test_tls(tls: tuple[str, str, str]) -> None:
 
     works(f"{secure}?ssl_ca_certs={certificate}")
     works(f"{secure}?ssl_cert_reqs=none")
+    works(f"{secure}?ssl_cert_reqs=none&ssl_check_hostname=true")
+
+
+def test_a_certificate_for_another_host_is_refused(tls: tuple[str, str, str]) -> None:
+    secure, _, certificate = tls
+    elsewhere = f"{secure.replace('127.0.0.1', '127.1')}?ssl_ca_certs={certificate}"  # the same place by another name
+
+    assert "CERTIFICATE_VERIFY_FAILED" in str(failure(elsewhere))
+    works(f"{elsewhere}&ssl_check_hostname=no")
 
 
 def test_a_certificate_that_is_not_trusted_is_told(tls: tuple[str, str, str]) -> None:

@@ -52,6 +52,8 @@ def test_a_user_needs_what_the_readme_says_and_no_less(server: RedisServer, raw:
     place = server.url.removeprefix("redis://")
     allow([server], "least", needed)
     use_all_verbs(f"redis://least:any@{place}")
+    allow([server], "selecting", [*needed, "+select"])
+    use_all_verbs(f"redis://selecting:any@{place}/1")
     for one in needed:
         raw.flushall()
         raw.script_flush()  # else nobody has to tell them

@@ -58,6 +58,9 @@ def read_url(url: str) -> Settings:
     for option, text in (("db", path), *parse_qsl(query, keep_blank_values=True)):
         if text or option != "db":
             choose(settings, option, text)
+    if security == "rediss":  # redis-py 5 does not check the name by itself, and none can be if nothing is required
+        checked = arguments.get("ssl_check_hostname", True) and arguments.get("ssl_cert_reqs") != "none"
+        arguments["ssl_check_hostname"] = checked
     return settings
 
 
