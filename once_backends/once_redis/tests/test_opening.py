@@ -152,6 +152,20 @@ def test_a_wrong_database_is_told(server: RedisServer) -> None:
     assert "the server has no such database" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        ("redis+cluster", "this is no cluster: write redis://"),
+        ("redis+sentinel", "this is no sentinel: write redis://"),
+    ],
+)
+def test_a_single_server_is_no_group(server: RedisServer, kind: str, advice: str) -> None:
+    error = failure(f"{server.url.replace('redis', kind, 1)}{'/leases' if 'sentinel' in kind else ''}")
+
+    assert isinstance(error, ConfigurationError)
+    assert advice in str(error)
+
+
 def test_a_full_server_is_unavailable(server: RedisServer, raw: Any) -> None:
     raw.config_set("maxmemory", "1")
     try:
@@ -220,7 +234,7 @@ def test_a_certificate_that_is_not_trusted_is_told(tls: tuple[str, str, str]) ->
 def test_tls_at_a_plain_port_and_the_other_way_round(tls: tuple[str, str, str]) -> None:
     secure, plain, _ = tls
 
-    assert isinstance(failure(f"{plain.replace('redis:', 'rediss:')}?timeout=1"), OnceError)
+    assert "does not speak TLS at this port" in str(failure(f"{plain.replace('redis:', 'rediss:')}?timeout=1"))
     assert "then write rediss://" in str(failure(f"{secure.replace('rediss:', 'redis:')}?timeout=1"))
 
 

@@ -19,13 +19,16 @@ _MISTAKES = {
     "record layer failure": "the server does not speak TLS at this port: write redis://, or name the TLS port",
     "CERTIFICATE_VERIFY_FAILED": "the server's certificate is not trusted: name the authority's by ssl_ca_certs=",
     "cluster support disabled": "this is no cluster: write redis:// instead of redis+cluster://",
+    "GET-MASTER-ADDR-BY-NAME": "this is no sentinel: write redis://, or name a sentinel's port, mostly 26379",
     "unknown command": "the server knows no such command: once-redis needs Redis 6.2 or Valkey, with scripts allowed",
+    "knows no service": "name one that the sentinels watch: redis+sentinel://host/service",
     "READONLY": "this is a replica, which can't be written: name the primary, or sentinels by redis+sentinel://",
 }
 
 _TROUBLES = {
     "maxmemory": "the server's memory is full: raise maxmemory, or keep leases on a server of their own",
     "WRONGTYPE": "another program keeps something else by this key: choose a prefix of your own by configure(prefix=)",
+    "Timeout connecting": "it can't be reached - or, where rediss:// was written, does not speak TLS at this port",
     "Connection closed by server": "it was stopped, or speaks TLS at this port: then write rediss://",
     "reset by peer": "it was stopped, or speaks TLS at this port: then write rediss://",
 }
@@ -33,7 +36,7 @@ _TROUBLES = {
 
 def explain(error: Exception, name: str, has_worked: bool) -> BackendUnavailable | ConfigurationError:
     """Return the error to raise for *error*, about the store called *name*."""
-    text = str(error) or type(error).__name__
+    text = str(error).rstrip(" .") or type(error).__name__
     if redirection_in(error):  # some keys work all the same
         return ConfigurationError(f"{name}: {text}: this is a cluster: write redis+cluster://")
     if isinstance(error, AuthenticationError):
