@@ -44,6 +44,7 @@ def test_a_failover_is_followed(group: Group, way: str) -> None:
     assert before
     with primary.client() as asked:
         assert 1 == asked.wait(1, 5000)  # the replica has it
+    watching.be_strict()
     primary.kill()
     with pytest.raises(BackendUnavailable):
         backend.renew("key", "token", 60)

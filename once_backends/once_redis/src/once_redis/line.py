@@ -181,7 +181,7 @@ def _in_thread(call: Callable[[], None]) -> None:
 
 def _answer(connection: Wire) -> Any:
     try:
-        return connection.read_response()
+        return connection.read_response()  # some fifty bytes, which come whole: it does not keep the loop waiting
     except ResponseError as error:
         if is_demoted(error):
             raise

@@ -112,6 +112,8 @@ class Cluster:
         try:
             return await node.aask(question, undo)
         except ResponseError as error:
+            if redirection_in(error) is None:
+                raise
             return await asyncio.to_thread(self._follow, error, question)
 
     def by_server(self, keys: Sequence[bytes]) -> dict[Connections, Sequence[int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from time import monotonic, sleep
 
@@ -22,11 +22,11 @@ class Node(RedisServer):
 
     def prepare(self) -> None:
         self.bus_port = free_port()
-        self.options = (*f"--cluster-enabled yes --cluster-port {self.bus_port} --cluster-node-timeout 1000".split(),)
+        self.options = (*f"--cluster-enabled yes --cluster-port {self.bus_port} --cluster-node-timeout 15000".split(),)
 
 
 class Sentinel(RedisServer):
-    """A sentinel that watches *primary* as the service `leases`, alone."""
+    """A sentinel that watches *primary* as the service `leases`, alone; patiently, until it is told to be strict."""
 
     def __init__(self, primary: RedisServer) -> None:
         super().__init__()
@@ -41,9 +41,14 @@ class Sentinel(RedisServer):
         config.write_text(
             f"port {self.port}\nbind {self.host}\ndir {self.folder}\n"
             f"sentinel monitor leases {self._primary.host} {self._primary.port} 1\n"
-            "sentinel down-after-milliseconds leases 500\nsentinel failover-timeout leases 2000\n"
+            "sentinel failover-timeout leases 2000\n"
         )
         return [self.program, str(config), "--sentinel"]
+
+    def be_strict(self) -> None:
+        """Take a server for dead after half a second from now on: a busy machine may keep it waiting for longer."""
+        with self.client() as client:
+            client.execute_command("SENTINEL SET", "leases", "down-after-milliseconds", 500)
 
 
 @contextmanager
@@ -60,6 +65,13 @@ def cluster() -> Iterator[list[Node]]:
         wait_until(lambda: all(client.cluster("info")["cluster_known_nodes"] == "3" for client in clients))
         wait_until(lambda: all(client.cluster("info")["cluster_state"] == "ok" for client in clients))
         yield nodes
+
+
+def be_strict(nodes: Iterable[Node]) -> None:
+    """Let nodes of a cluster take another for dead after a second from now on."""
+    for node in nodes:
+        with node.client() as client:
+            client.config_set("cluster-node-timeout", 1000)
 
 
 @contextmanager
