@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
@@ -129,11 +130,12 @@ def tell(hook: str, **about: Any) -> None:
 
 
 def hide_password(url: str) -> str:
-    """Return *url* with its password, if any, replaced by ***."""
+    """Return *url* with its passwords, if any, replaced by ***."""
     scheme, separator, rest = url.partition("://") if "://" in url else ("", "", url)
     credentials, at, place = rest.rpartition("@")
     user, colon, _ = credentials.partition(":")
-    return f"{scheme}{separator}{user}{colon}***{at}{place}" if colon and at else url
+    hidden = f"{scheme}{separator}{user}{colon}***{at}{place}" if colon and at else url
+    return re.sub(r"(\w*password=)[^&]*", r"\1***", hidden)  # options, too
 
 
 def _import(entry: EntryPoint) -> object:

@@ -265,6 +265,7 @@ for policy in ("skip", "run"):
         "nosuch://user:secret@host",
         "redis:/user:secret@host",
         "nosuch://user:secret@host/?proxy=http://other",
+        "redis:/host?password=secret&db=1",
     ],
 )
 def test_no_message_shows_a_password(url: str) -> None:

@@ -1,4 +1,4 @@
-"""A server for all tests of a process."""
+"""A server, and a cluster, for all tests of a process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from redis_groups import Node, cluster
 from redis_server import RedisServer
 
 
@@ -14,6 +15,12 @@ from redis_server import RedisServer
 def server() -> Iterator[RedisServer]:
     with RedisServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def nodes() -> Iterator[list[Node]]:
+    with cluster() as nodes:
+        yield nodes
 
 
 @pytest.fixture

@@ -13,13 +13,7 @@ from once_core import Backend
 from once_core.errors import BackendUnavailable, ConfigurationError
 from once_core.testing import BackendConformance
 from once_redis import RedisBackend
-from redis_groups import BOUNDS, Node, cluster, wait_until
-
-
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[list[Node]]:
-    with cluster() as nodes:
-        yield nodes
+from redis_groups import BOUNDS, Node, be_strict, cluster, replica_of, wait_until
 
 
 @pytest.fixture
@@ -47,6 +41,16 @@ class TestCluster(BackendConformance):
             with node.client() as client:
                 wait_until(lambda client=client: client.cluster("info")["cluster_state"] == "ok")  # type: ignore[misc]
         return backend
+
+
+def renewed(backend: RedisBackend, keys: list[str]) -> bool:
+    """Whether all *keys* were renewed; those that nobody could be asked about were not."""
+    try:
+        answers = backend.renew_many([(key, "token", 60) for key in keys])
+    except BackendUnavailable:
+        return False
+    assert False not in answers, "a lease was lost"
+    return None not in answers
 
 
 def test_a_client_of_redis_py_will_do(nodes: list[Node]) -> None:
@@ -82,6 +86,40 @@ def test_a_slot_may_move_to_another_node(nodes: list[Node], backend: RedisBacken
     assert backend.acquire(key, "token", 60) == lease
     assert [True] == backend.renew_many([(key, "token", 60)])
     assert backend.release(key, "token")
+
+
+def test_nodes_that_do_not_agree_are_unavailable_rather_than_misconfigured(
+    nodes: list[Node], backend: RedisBackend
+) -> None:
+    slot = key_slot(b"nobody's")
+    owner = nodes[bisect(BOUNDS, slot) - 1]
+    other = next(node for node in nodes if node is not owner)
+    with owner.client() as client, other.client() as asked:
+        # The owner sends a key that it has not got to the other, which knows of no move and sends it back.
+        client.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", asked.execute_command("CLUSTER MYID"))
+        try:
+            with pytest.raises(BackendUnavailable, match="do not agree"):
+                backend.acquire("nobody's", "token", 60)
+        finally:
+            client.execute_command("CLUSTER SETSLOT", slot, "STABLE")
+
+    assert backend.acquire("nobody's", "token", 60)
+
+
+def test_a_replica_that_takes_over_has_the_leases() -> None:
+    keys = [f"taken over {number}" for number in range(30)]
+    with cluster() as nodes, replica_of(nodes[0]) as replica:
+        backend = RedisBackend(f"redis+cluster://{nodes[0].host}:{nodes[0].port}")
+        grants = [backend.acquire(key, "token", 60) for key in keys]
+        with nodes[0].client() as client:
+            assert 1 == client.wait(1, 5000)  # the replica has them
+        be_strict([*nodes, replica])
+        nodes[0].kill()
+        wait_until(lambda: renewed(backend, keys))
+
+        assert [None] * 30 == [backend.acquire(key, "other", 60) for key in keys]
+        assert grants == [backend.acquire(key, "token", 60) for key in keys]
+        backend.close()
 
 
 def test_many_leases_are_renewed_over_all_nodes(backend: RedisBackend) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, islice
 from threading import Thread
 from time import monotonic, sleep
 from typing import Any
@@ -17,6 +19,7 @@ import pytest
 from once_core.errors import BackendUnavailable
 from once_redis import RedisBackend
 from once_redis.backend import AsyncRedis
+from redis_groups import wait_until
 from redis_server import RedisServer
 
 pytestmark = pytest.mark.skipif(RedisBackend("redis://").aio is None, reason="Windows' loop can't watch a socket")
@@ -129,30 +132,28 @@ def test_a_storm_of_cancellations_leaves_no_key_held(aio: AsyncRedis, backend: R
     chance, numbers = random.Random(7), count()
 
     async def storm() -> None:
-        tasks = [asyncio.create_task(aio.acquire(f"storm-{next(numbers)}", "token", 600)) for _ in range(50)]
+        tasks = {
+            f"storm-{n}": asyncio.create_task(aio.acquire(f"storm-{n}", "token", 600)) for n in islice(numbers, 50)
+        }
         for _ in range(chance.randrange(4)):
             await asyncio.sleep(0)
         if chance.random() < 0.5:
             await asyncio.sleep(0.001)
-        for task in tasks:
+        for task in tasks.values():
             task.cancel()
-        for task, answer in zip(tasks, await asyncio.gather(*tasks, return_exceptions=True), strict=True):
-            assert isinstance(answer, asyncio.CancelledError) or task.done()
-            if not isinstance(answer, BaseException):
-                await aio.release(task.get_name(), "token")
-        for number in range(3):
-            await live(aio, f"calm-{number}")  # answers are nobody else's
+        await asyncio.wait(tasks.values())
+        if chance.random() < 0.5:
+            for number in range(3):
+                await live(aio, f"calm-{number}")  # answers are nobody else's
 
-    async def storm_and_free() -> None:
-        await storm()
-        for key, holder in [*backend.holders("storm-")]:
-            granted.append(key)
-            assert await aio.release(key, holder.token)
-
-    granted: list[str] = []
     for _ in range(40):
-        asyncio.run(storm_and_free())
-    assert [] == [key for key, _ in backend.holders("storm-")]
+        first = next(numbers)
+        asyncio.run(storm())
+        for number in range(first + 1, first + 51):
+            backend.release(f"storm-{number}", "token")  # as the core does, over another connection
+
+    # A release may find that the question before it has not been read yet. That is undone behind it.
+    wait_until(lambda: [] == [*backend.holders("storm-")])
 
 
 def test_a_cancelled_acquire_is_undone_behind_the_question(aio: AsyncRedis, backend: RedisBackend) -> None:
@@ -165,15 +166,11 @@ def test_a_cancelled_acquire_is_undone_behind_the_question(aio: AsyncRedis, back
     for number in range(50):
         asyncio.run(main(number))
 
-    # A question on another connection may overtake; what was sent is done in the end.
-    deadline = monotonic() + 10
-    while [*backend.holders("cancelled-")]:
-        assert monotonic() < deadline
-        sleep(0.01)
+    wait_until(lambda: [] == [*backend.holders("cancelled-")])
 
 
-def test_a_loop_that_ends_amid_a_question_costs_no_connection_for_ever(server: RedisServer) -> None:
-    backend = RedisBackend(server.url, max_connections=2)
+def test_a_loop_that_ends_amid_a_question_costs_no_connection_for_ever(server: RedisServer, raw: Any) -> None:
+    backend, before = RedisBackend(server.url, max_connections=1), raw.info("clients")["connected_clients"]
     aio = backend.aio
     assert aio
 
@@ -183,5 +180,46 @@ def test_a_loop_that_ends_amid_a_question_costs_no_connection_for_ever(server: R
 
     for _ in range(10):
         asyncio.run(main())
+        assert backend.holder("key") is None  # nor a thread
     asyncio.run(live(aio, "key"))
+    asyncio.run(main())
     backend.close()
+
+    assert raw.ping()
+    wait_until(lambda: raw.info("clients")["connected_clients"] == before)
+
+
+PROGRAM = """
+import asyncio, sys, threading
+from once_core import Once
+
+once = Once(sys.argv[1])
+
+@once.once(key="{number}")
+async def run(number: int) -> str:
+    await asyncio.sleep(0)
+    return "ran"
+
+async def several(first: int) -> list[str]:
+    return await asyncio.gather(*(run(first + number) for number in range(5)))
+
+def work(first: int) -> None:
+    for _ in range(20):
+        assert ["ran"] * 5 == asyncio.run(several(first))
+
+threads = [threading.Thread(target=work, args=(first,)) for first in (0, 10, 20)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+{ending}
+print("ok")
+"""
+
+
+@pytest.mark.parametrize("ending", ["once.close()", ""])
+def test_a_program_of_many_loops_leaves_no_connection_unclosed(server: RedisServer, ending: str) -> None:
+    program = [sys.executable, "-W", "error", "-c", PROGRAM.replace("{ending}", ending), server.url]
+    done = subprocess.run(program, capture_output=True, text=True)
+
+    assert (0, "ok\n", "") == (done.returncode, done.stdout, done.stderr)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from once_core import Grant, Holder
+from once_core import Grant, Holder, Once
 from once_core.errors import BackendUnavailable
 from once_redis import RedisBackend
+from redis_groups import wait_until
 from redis_proxy import Proxy
 from redis_server import RedisServer
 
@@ -74,6 +75,12 @@ def test_what_another_program_put_there_is_held_by_it(backend: RedisBackend, raw
     assert b"1" == raw.get("key")
 
 
+def test_what_is_no_text_is_shown_as_well_as_can_be(backend: RedisBackend, raw: Any) -> None:
+    raw.set(b"key\xff", b"\x80value")
+
+    assert [("key\\xff", Holder("\\x80value", None))] == list(backend.holders("key"))
+
+
 def test_something_that_is_no_string_is_told(backend: RedisBackend, raw: Any) -> None:
     raw.lpush("key", "1")
 
@@ -83,7 +90,7 @@ def test_something_that_is_no_string_is_told(backend: RedisBackend, raw: Any) ->
 
 
 def test_any_text_is_a_key(backend: RedisBackend) -> None:
-    keys = ["half a pair \ud83d", "nul\0", "line\n", "ж" * 10_000]
+    keys = ["half a pair \ud83d", "nul\0", "a*?[b]\\", "ж\n" * 5_000]
     for key in keys:
         assert backend.acquire(key, "token", 60)
 
@@ -169,6 +176,20 @@ def test_no_fence_goes_back_over_a_restart_without_persistence(backend: RedisBac
 
     assert backend.holder("key") is None
     assert fence(backend.acquire("key", "other", 60)) > first
+
+
+def test_a_run_amid_which_the_server_forgets_all_is_told(backend: RedisBackend, server: RedisServer) -> None:
+    once = Once(server.url, ttl=1.5)
+    with once.lock("key") as lease:
+        server.restart()
+        later = fence(backend.acquire("once:key", "another's", 60))
+        wait_until(lambda: lease.lost)
+
+    assert later > (lease.fence or 0)
+    assert backend.release("once:key", "another's")  # the run that lost it did not
+    with once.lock("key"):  # nothing is stuck
+        pass
+    once.close()
 
 
 def test_a_closed_backend_may_be_used_again(backend: RedisBackend) -> None:

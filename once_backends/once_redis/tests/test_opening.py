@@ -17,6 +17,7 @@ import redis.asyncio as redis_asyncio
 from once_core import ConfigurationError, Once
 from once_core.errors import BackendUnavailable, OnceError
 from once_redis import RedisBackend, once_offer_backends
+from once_redis.url import read_url
 from redis_server import RedisServer
 
 README = Path(__file__).parents[1] / "README.md"
@@ -50,13 +51,15 @@ def failure(url: str) -> OnceError:
         ("redis://host/first", "db can't be 'first'"),
         ("redis://host:port", "'host:port' is no host with a port"),
         ("redis://one,two", "several hosts are sentinels or a cluster"),
-        ("redis://host#1", "write it as %23"),
+        ("redis://host#1", "write ? @ # as %3F %40 %23"),
+        ("redis://user:pass?word@host", "write ? @ # as %3F %40 %23"),
         ("redis+http://host", "is no URL of Redis: write redis://host:6379/0"),
         ("rediss+unix:///path", "is no URL of Redis"),
         ("redis+unix://path", "a socket's path needs three slashes"),
         ("redis+sentinel://host", "which service do the sentinels watch?"),
         ("redis+cluster://host/1", "a cluster has 0 only"),
         ("rediss://host?ssl_cert_reqs=perhaps", "take required, optional or none"),
+        ("rediss://host?ssl_ca_certs=missing.pem", "ssl_ca_certs can't be 'missing.pem': there is no such file"),
     ],
 )
 def test_a_url_that_can_not_be_meant_is_refused(url: str, told: str) -> None:
@@ -70,6 +73,7 @@ def test_a_password_is_never_shown() -> None:
 
     assert "redis://user:***@host" in str(raised.value)
     assert "secret" not in str(raised.value)
+    assert "secret" not in repr(read_url("redis://user:secret@host"))
 
 
 def test_both_schemes_are_offered() -> None:
@@ -109,6 +113,12 @@ def test_an_asynchronous_client_is_refused() -> None:
         RedisBackend(redis_asyncio.Redis())  # type: ignore[arg-type]  # as a caller without a type checker may
 
 
+@pytest.mark.parametrize("wrong", [{"timeout": 0}, {"timeout": 61}, {"max_connections": 0}])
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"(timeout|max_connections) can't be '\d+': take"):
+        RedisBackend(redis.Redis(), **wrong)
+
+
 def test_something_else_is_refused() -> None:
     client: Any = object()
     with pytest.raises(ConfigurationError, match=r"was given a object: give it a URL"):
@@ -142,6 +152,20 @@ def test_a_wrong_database_is_told(server: RedisServer) -> None:
     assert "the server has no such database" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        ("redis+cluster", "this is no cluster: write redis://"),
+        ("redis+sentinel", "this is no sentinel: write redis://"),
+    ],
+)
+def test_a_single_server_is_no_group(server: RedisServer, kind: str, advice: str) -> None:
+    error = failure(f"{server.url.replace('redis', kind, 1)}{'/leases' if 'sentinel' in kind else ''}")
+
+    assert isinstance(error, ConfigurationError)
+    assert advice in str(error)
+
+
 def test_a_full_server_is_unavailable(server: RedisServer, raw: Any) -> None:
     raw.config_set("maxmemory", "1")
     try:
@@ -151,35 +175,6 @@ def test_a_full_server_is_unavailable(server: RedisServer, raw: Any) -> None:
 
     assert isinstance(error, BackendUnavailable)
     assert "memory is full" in str(error)
-
-
-def test_what_has_worked_is_unavailable_rather_than_misconfigured(server: RedisServer, raw: Any) -> None:
-    backend = RedisBackend(server.url)
-    assert backend.acquire("key", "token", 60)
-    raw.config_set("requirepass", "secret")
-    raw.client_kill_filter(_type="normal", skipme=True)
-    try:
-        with pytest.raises(BackendUnavailable, match="check user and password"):
-            backend.release("key", "token")
-    finally:
-        raw.config_set("requirepass", "")
-    assert backend.release("key", "token")
-    backend.close()
-
-
-def test_users_and_passwords(server: RedisServer, raw: Any) -> None:
-    raw.acl_setuser("worker", enabled=True, passwords=["+p@ss/w:rd#secret"], keys=["*"], categories=["+@all"])
-    raw.acl_setuser("reader", enabled=True, nopass=True, keys=["*"], commands=["+get"])
-    place = server.url.removeprefix("redis://")
-    works(f"redis://worker:p%40ss%2Fw%3Ard%23secret@{place}")
-    works(f"redis://{place}?username=worker&password=p%40ss%2Fw%3Ard%23secret")
-    wrong, forbidden = failure(f"redis://worker:secret@{place}"), failure(f"redis://reader:secret@{place}")
-    raw.acl_deluser("worker", "reader")
-
-    assert isinstance(wrong, ConfigurationError)
-    assert "check user and password" in str(wrong)
-    assert isinstance(forbidden, ConfigurationError)
-    assert "let this user GET, SET" in str(forbidden)
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +216,15 @@ def test_tls(tls: tuple[str, str, str]) -> None:
 
     works(f"{secure}?ssl_ca_certs={certificate}")
     works(f"{secure}?ssl_cert_reqs=none")
+    works(f"{secure}?ssl_cert_reqs=none&ssl_check_hostname=true")
+
+
+def test_a_certificate_for_another_host_is_refused(tls: tuple[str, str, str]) -> None:
+    secure, _, certificate = tls
+    elsewhere = f"{secure.replace('127.0.0.1', '127.1')}?ssl_ca_certs={certificate}"  # the same place by another name
+
+    assert "CERTIFICATE_VERIFY_FAILED" in str(failure(elsewhere))
+    works(f"{elsewhere}&ssl_check_hostname=no")
 
 
 def test_a_certificate_that_is_not_trusted_is_told(tls: tuple[str, str, str]) -> None:
@@ -230,7 +234,7 @@ def test_a_certificate_that_is_not_trusted_is_told(tls: tuple[str, str, str]) ->
 def test_tls_at_a_plain_port_and_the_other_way_round(tls: tuple[str, str, str]) -> None:
     secure, plain, _ = tls
 
-    assert isinstance(failure(f"{plain.replace('redis:', 'rediss:')}?timeout=1"), OnceError)
+    assert "does not speak TLS at this port" in str(failure(f"{plain.replace('redis:', 'rediss:')}?timeout=1"))
     assert "then write rediss://" in str(failure(f"{secure.replace('rediss:', 'redis:')}?timeout=1"))
 
 

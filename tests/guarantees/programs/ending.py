@@ -88,6 +88,7 @@ def finalized(once: Once) -> None:
 
 def in_a_thread_that_outlives_main(once: Once) -> None:
     """The main thread ends; another one goes on with its run, and then makes one more call."""
+    once.open().store.open()  # redis-py and others can't be imported any more when the main thread has ended
 
     def work() -> None:
         FORMS["def"](once, "first", lambda: sleep(1.5))()

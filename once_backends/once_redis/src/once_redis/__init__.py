@@ -4,7 +4,8 @@ The modules, in the order to read them:
 
     backend.py      the four verbs, for `def` and for `async def`     scripts.py    what the server does for each
     connections.py  connections that threads take in turn             line.py       one that the tasks of a loop share
-    places.py       which server has a key                            url.py        what a URL says
+    places.py       which server has a key                            settings.py   how to connect to it
+    url.py          what a URL says                                   client.py     what a redis-py client says
     failures.py     what an error means, in a user's words            wire.py       what is used of redis-py
 """
 

@@ -15,10 +15,11 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from once_core import Grant, Holder
 from once_core.errors import BackendUnavailable
 
-from .connections import Connections
+from .client import read_client
+from .connections import Connections, Undo
 from .failures import explain
 from .scripts import ACQUIRE, HOLDER, RELEASE, RENEW, Script, packed
-from .url import read_client, read_url
+from .url import choose, read_url
 
 _BATCH = 200  # leases renewed, and keys looked up, by one question: half a millisecond of the server's time
 CLIENT_ERRORS = (RedisError, OSError, UnicodeError)
@@ -48,16 +49,14 @@ class RedisBackend:
         timeout: float | None = None,
         max_connections: int | None = None,
     ) -> None:
-        if isinstance(client_or_url, str):
-            settings = read_url(client_or_url)
-            settings.timeout = timeout or settings.timeout
-            settings.max_connections = max_connections or settings.max_connections
-        else:
-            settings = read_client(client_or_url, timeout, max_connections)
+        settings = read_url(client_or_url) if isinstance(client_or_url, str) else read_client(client_or_url)
+        for option, value in {"timeout": timeout, "max_connections": max_connections}.items():
+            if value is not None:
+                choose(settings, option, f"{value}")
         self.name = settings.name
         self._settings = settings
         self._place = settings.place()
-        self._client = client_or_url  # one made by a Sentinel must live as long as its connections
+        self._client = None if isinstance(client_or_url, str) else client_or_url  # a Sentinel's must live on
         self._has_worked = False
         # Windows' usual event loop can't watch a socket: there the core asks the blocking verbs from its threads.
         self.aio = None if sys.platform == "win32" else AsyncRedis(self._aask)
@@ -134,7 +133,7 @@ class RedisBackend:
         self._has_worked = True
         return answer
 
-    async def _aask(self, script: Script, key: bytes, *args: bytes, undo: bytes | None = None) -> Any:
+    async def _aask(self, script: Script, key: bytes, *args: bytes, undo: Undo | None = None) -> Any:
         try:
             try:
                 answer = await self._place.aask(key, script.by_digest([key], *args), undo)
@@ -161,6 +160,8 @@ class RedisBackend:
             raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> Exception:
+        if not isinstance(error, ResponseError):  # which is an answer
+            self._place.look_again()
         return explain(error, self.name, self._has_worked)
 
 
@@ -172,8 +173,7 @@ class AsyncRedis:
 
     async def acquire(self, key: str, token: str, ttl: float) -> Grant | None:
         name, owner = _bytes(key), _bytes(token)
-        undo = RELEASE.in_full([name], owner)
-        return _grant(await self._ask(ACQUIRE, name, owner, _ms(ttl), undo=undo))
+        return _grant(await self._ask(ACQUIRE, name, owner, _ms(ttl), undo=lambda: RELEASE.in_full([name], owner)))
 
     async def renew(self, key: str, token: str, ttl: float) -> bool:
         return bool(await self._ask(RENEW, _bytes(key), _bytes(token), _ms(ttl)) == [1])
@@ -210,4 +210,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _text(stored: bytes) -> str:
-    return stored.decode("utf-8", "surrogatepass")
+    try:
+        return stored.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:  # another program put it there
+        return stored.decode("utf-8", "backslashreplace")

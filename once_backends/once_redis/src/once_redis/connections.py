@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakSet
 
 from redis.exceptions import ConnectionError, RedisError, ResponseError
@@ -19,6 +19,8 @@ from redis.exceptions import ConnectionError, RedisError, ResponseError
 from .failures import is_demoted
 from .line import Line
 from .wire import Wire, socket_of
+
+Undo: TypeAlias = Callable[[], bytes]
 
 
 class Connections:
@@ -74,27 +76,25 @@ class Connections:
         finally:
             self.give_back(connection)
 
-    async def aask(self, question: bytes, undo: bytes | None = None) -> Any:
-        """Return the answer to a coroutine. If that is cancelled, *undo* is sent behind the question."""
+    async def aask(self, question: bytes, undo: Undo | None = None) -> Any:
+        """Return the answer to a coroutine. If that is cancelled, what *undo* makes is sent behind the question."""
         loop = asyncio.get_running_loop()
-        line = self._lines.get(loop)
-        if line is None:
-            self._abandon_dead_lines()
-            line = self._lines[loop] = Line(self, loop)
+        line = self._lines.get(loop) or self._lines.setdefault(loop, Line(self, loop))
         answer = line.ask(question)
         try:
             return await answer
         except asyncio.CancelledError:
             # Sent over another connection, it might overtake the question. It is sent at once, even if this is the
             # last that the loop does. Nobody waits for the answer.
-            if undo and self._lines.get(loop) is line:
-                line.undo(undo)
+            if undo:
+                line.undo(undo())
             raise
         finally:
             answer.cancel()
 
     def take(self) -> Wire:
         """Return a connection that nobody else uses until it is given back."""
+        self._abandon_dead_lines()
         try:
             self._permits.get(timeout=self.timeout)
         except Empty:
@@ -110,6 +110,7 @@ class Connections:
 
     def take_idle(self) -> Wire | None:
         """Return a connection if one can be had without waiting."""
+        self._abandon_dead_lines()
         try:
             self._permits.get_nowait()
         except Empty:
@@ -125,12 +126,9 @@ class Connections:
             self._idle.append(connection)
         self._permits.put(None)
 
-    def forget(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Note that the loop's line has ended."""
-        self._lines.pop(loop, None)
-
     def close(self) -> None:
         """Close what is not in use; the next question opens a connection anew."""
+        self._abandon_dead_lines()
         with suppress(IndexError):
             while True:
                 self._idle.pop().disconnect()

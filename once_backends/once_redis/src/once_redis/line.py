@@ -11,8 +11,11 @@ ends has nothing to close. redis-py's own asyncio client would need a connection
 from __future__ import annotations
 
 import asyncio
-import threading
+import sys
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError, ResponseError, TimeoutError
@@ -25,81 +28,92 @@ if TYPE_CHECKING:
 
 
 class Line:
-    """Sends questions over one connection and hands each answer to who asked; ends when no answer is owed."""
+    """Sends the questions of one loop, and hands each answer to who asked. Only its loop's thread may ask."""
 
     def __init__(self, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
         self._connections = connections
         self._loop = loop
         self._unsent: list[tuple[bytes, asyncio.Future[Any]]] = []
         self._owed: deque[asyncio.Future[Any]] = deque()
-        self._silence: asyncio.TimerHandle | None = None
+        self._connection: Wire | None = None
         self._socket = -1
-        self._connection = connections.take_idle()
-        if self._connection is not None:
-            self._watch(self._connection)
-        else:
-            threading.Thread(target=self._connect, name="once-redis connect", daemon=True).start()
+        self._is_connecting = False
+        self._arrived: list[Wire | Exception] = []
+        self._patience_ends = 0.0
+        self._watchdog: asyncio.TimerHandle | None = None
 
     def ask(self, question: bytes) -> asyncio.Future[Any]:
         """Return what will be the answer; cancel it if nobody waits any more."""
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._unsent.append((question, answer))
+        if self._connection is None and not self._is_connecting:
+            self._begin()
         if self._connection is not None:
             self._send(self._connection)
         return answer
 
     def undo(self, question: bytes) -> None:
-        """Send *question* behind a cancelled one, if that was sent."""
+        """Send *question* behind a cancelled one, if that was sent and not answered yet."""
         if self._connection is not None:
             self.ask(question).cancel()
 
     def abandon(self) -> None:
-        """Close the connection: the loop has ended while answers were owed."""
+        """Close the connection, if there is one: the loop has ended while answers were owed, or before it came."""
         connection, self._connection = self._connection, None
+        with suppress(IndexError):
+            result = self._arrived.pop()
+            connection = None if isinstance(result, Exception) else result
         if connection is not None:
             connection.disconnect()
             self._connections.give_back(connection)
 
-    def _connect(self) -> None:
-        # In a thread of its own: names are looked up and hands are shaken there.
-        result: Wire | Exception
-        try:
-            result = self._connections.take()
-        except Exception as error:  # noqa: BLE001  # raised again where it is awaited
-            result = error
-        try:
-            self._loop.call_soon_threadsafe(self._connected, result)
-        except RuntimeError:  # the loop has ended meanwhile
-            if not isinstance(result, Exception):
-                self._connections.give_back(result)
-
-    def _connected(self, result: Wire | Exception) -> None:
-        if isinstance(result, Exception):
-            self._end(result)
+    def _begin(self) -> None:
+        connection = self._connections.take_idle()
+        if connection is not None:
+            self._use(connection)
         else:
-            self._connection = result
-            self._watch(result)
+            self._is_connecting = True
+            _in_thread(self._connect)
+
+    def _connect(self) -> None:
+        # Not in the loop: names are looked up and hands are shaken here.
+        try:
+            self._arrived.append(self._connections.take())
+        except Exception as error:  # noqa: BLE001  # raised again where it is awaited
+            self._arrived.append(error)
+        try:
+            self._loop.call_soon_threadsafe(self._connected)
+        except RuntimeError:  # the loop has ended meanwhile
+            self.abandon()
+
+    def _connected(self) -> None:
+        self._is_connecting = False
+        result = self._arrived.pop()
+        if isinstance(result, Exception):
+            self._fail(result)
+        else:
+            self._use(result)
             self._send(result)
 
-    def _watch(self, connection: Wire) -> None:
+    def _use(self, connection: Wire) -> None:
         socket = socket_of(connection)
         assert socket is not None
-        self._socket = socket.fileno()
+        self._connection, self._socket = connection, socket.fileno()
         self._loop.add_reader(self._socket, self._read)
-        self._await_silence()
 
     def _send(self, connection: Wire) -> None:
         # What was cancelled before it was sent must not be sent: whoever cancelled an acquire has released it by now.
         unsent = [(question, answer) for question, answer in self._unsent if not answer.done()]
         self._unsent.clear()
-        self._owed.extend(answer for _, answer in unsent)
         if not self._owed:
-            self._end(None)
-            return
+            self._have_patience()
+        self._owed.extend(answer for _, answer in unsent)
         try:
             connection.send_packed_command([question for question, _ in unsent], check_health=False)
         except (RedisError, OSError) as error:
-            self._end(error)
+            self._fail(error)
+        if not self._owed:
+            self._rest()
 
     def _read(self) -> bool:
         """Hand out the answers that have come; return whether there were any."""
@@ -109,44 +123,65 @@ class Line:
                 answer = _answer(connection)
                 _deliver(self._owed.popleft(), answer)
         except (RedisError, OSError) as error:
-            self._end(error)
+            self._fail(error)
             return True
         if not self._owed:
-            self._end(None)
+            self._loop.call_soon(self._rest)  # who was answered may be about to ask again
         elif len(self._owed) < owed:
-            self._await_silence()
+            self._have_patience()
         return len(self._owed) < owed
 
-    def _await_silence(self) -> None:
-        if self._silence is not None:
-            self._silence.cancel()
-        self._silence = self._loop.call_later(self._connections.timeout, self._is_silent)
+    def _rest(self) -> None:
+        """Let others use the connection, unless answers are owed again."""
+        if self._connection is not None and not self._owed:
+            self._give_back(self._connection)
 
-    def _is_silent(self) -> None:
-        # It may have been the loop that was blocked, not the server: so look once more.
-        if not self._read():
-            self._end(TimeoutError(f"no answer within {self._connections.timeout:g} s"))
+    def _have_patience(self) -> None:
+        """Wait for the next answer as long as the timeout says. One timer serves many questions."""
+        self._patience_ends = self._loop.time() + self._connections.timeout
+        if self._watchdog is None:
+            self._watchdog = self._loop.call_at(self._patience_ends, self._watch)
 
-    def _end(self, error: Exception | None) -> None:
-        """Give the connection back; if there was an error, close it and tell all who wait."""
-        connection, self._connection = self._connection, None
-        self._connections.forget(self._loop)
-        if self._silence is not None:
-            self._silence.cancel()
-        if connection is not None:
-            self._loop.remove_reader(self._socket)
-            if error is not None:
-                connection.disconnect()
-            self._connections.give_back(connection)
+    def _watch(self) -> None:
+        self._watchdog = None
+        if not self._owed:
+            return
+        if self._loop.time() < self._patience_ends:
+            self._watchdog = self._loop.call_at(self._patience_ends, self._watch)
+        elif not self._read():  # it may have been the loop that was blocked, not the server: so look once more
+            self._fail(TimeoutError(f"no answer within {self._connections.timeout:g} s"))
+
+    def _fail(self, error: Exception) -> None:
+        """Close the connection and tell all who wait."""
+        if self._connection is not None:
+            self._give_back(self._connection, broken=True)
+        if is_demoted(error):  # the others lead to that server, too
+            self._connections.close()
         for answer in (*self._owed, *(answer for _, answer in self._unsent)):
             _deliver(answer, error)
         self._owed.clear()
         self._unsent.clear()
 
+    def _give_back(self, connection: Wire, broken: bool = False) -> None:
+        self._connection = None
+        self._loop.remove_reader(self._socket)
+        if broken:
+            connection.disconnect()
+        self._connections.give_back(connection)
+
+
+def _in_thread(call: Callable[[], None]) -> None:
+    """Make the call in a thread; here and now where none can be started any more, at the end of the program."""
+    if not sys.is_finalizing():  # Python 3.11 would wait for the thread for ever
+        with suppress(RuntimeError):
+            Thread(target=call, name="once-redis connect", daemon=True).start()
+            return
+    call()
+
 
 def _answer(connection: Wire) -> Any:
     try:
-        return connection.read_response()
+        return connection.read_response()  # some fifty bytes, which come whole: it does not keep the loop waiting
     except ResponseError as error:
         if is_demoted(error):
             raise

@@ -9,12 +9,10 @@ from typing import Any, Protocol
 from redis.crc import key_slot
 from redis.exceptions import ConnectionError, RedisError, ResponseError
 
-from .connections import Connections
-from .failures import is_redirection
+from .connections import Connections, Undo
+from .failures import Address, redirection_in
 from .scripts import packed
 from .wire import Wire
-
-Address = tuple[str, int]
 
 
 class Place(Protocol):
@@ -25,8 +23,8 @@ class Place(Protocol):
     def ask(self, key: bytes, question: bytes) -> Any:
         """Return the answer of the server that has *key*. Raises what redis-py raises."""
 
-    async def aask(self, key: bytes, question: bytes, undo: bytes | None = None) -> Any:
-        """Return it to a coroutine; *undo* is sent if that is cancelled."""
+    async def aask(self, key: bytes, question: bytes, undo: Undo | None = None) -> Any:
+        """Return it to a coroutine; what *undo* makes is sent if that is cancelled."""
 
     def by_server(self, keys: Sequence[bytes]) -> dict[Connections, Sequence[int]]:
         """Return which servers have *keys*, those being told by their index."""
@@ -35,6 +33,9 @@ class Place(Protocol):
     def everywhere(self) -> Sequence[Connections]:
         """Return all servers that have keys."""
         ...
+
+    def look_again(self) -> None:
+        """Find out anew where keys are: a server did not answer, and another may take over."""
 
 
 class OneServer:
@@ -48,7 +49,7 @@ class OneServer:
     def ask(self, key: bytes, question: bytes) -> Any:
         return self._connections.ask(question)
 
-    async def aask(self, key: bytes, question: bytes, undo: bytes | None = None) -> Any:
+    async def aask(self, key: bytes, question: bytes, undo: Undo | None = None) -> Any:
         return await self._connections.aask(question, undo)
 
     def by_server(self, keys: Sequence[bytes]) -> dict[Connections, Sequence[int]]:
@@ -56,6 +57,9 @@ class OneServer:
 
     def everywhere(self) -> Sequence[Connections]:
         return [self._connections]
+
+    def look_again(self) -> None:
+        return None  # the next connection does
 
 
 class Primary:
@@ -93,6 +97,7 @@ class Cluster:
     def __init__(self, seeds: Sequence[Address], connect: Callable[[Address], Connections]) -> None:
         self._connect = connect
         self._nodes = {seed: connect(seed) for seed in seeds}
+        self._informant = seeds[0]
         self._owners: list[Connections | None] = []
 
     def ask(self, key: bytes, question: bytes) -> Any:
@@ -101,72 +106,71 @@ class Cluster:
             return node.ask(question)
         except ResponseError as error:
             return self._follow(error, question)
-        except RedisError:
-            self._owners = []  # a replica may take over
-            raise
 
-    async def aask(self, key: bytes, question: bytes, undo: bytes | None = None) -> Any:
+    async def aask(self, key: bytes, question: bytes, undo: Undo | None = None) -> Any:
         node = self._node_of(key) if self._owners else await asyncio.to_thread(self._node_of, key)
         try:
             return await node.aask(question, undo)
         except ResponseError as error:
+            if redirection_in(error) is None:
+                raise
             return await asyncio.to_thread(self._follow, error, question)
-        except RedisError:
-            self._owners = []  # a replica may take over
-            raise
 
     def by_server(self, keys: Sequence[bytes]) -> dict[Connections, Sequence[int]]:
         servers: dict[Connections, list[int]] = {}
         for number, key in enumerate(keys):
-            servers.setdefault(self._node_of(key), []).append(number)
+            if owner := self._owner_of(key):
+                servers.setdefault(owner, []).append(number)
+        if sum(map(len, servers.values())) < len(keys):
+            self.look_again()  # a slot was nobody's
         return {**servers}
 
     def everywhere(self) -> Sequence[Connections]:
         return list({owner for owner in self._owners or self._learn() if owner})
 
+    def look_again(self) -> None:
+        self._owners = []
+
     def _node_of(self, key: bytes) -> Connections:
-        slot = key_slot(key)
-        owner = (self._owners or self._learn())[slot]
+        owner = self._owner_of(key)
         if owner is None:
-            self._owners = []
-            raise ConnectionError(f"no node of the cluster has slot {slot}")
+            raise ConnectionError(f"no node of the cluster has slot {key_slot(key)}")
         return owner
 
+    def _owner_of(self, key: bytes) -> Connections | None:
+        return (self._owners or self._learn())[key_slot(key)]
+
     def _learn(self) -> list[Connections | None]:
-        """Ask one node after the other who has which slots."""
-        failure: Exception | None = None
-        for address, node in list(self._nodes.items()):
+        """Ask one node after the other, first the one that answered last, who has which slots."""
+        failures: list[RedisError] = []
+        for address, node in sorted(self._nodes.items(), key=lambda known: known[0] != self._informant):
             try:
                 ranges = node.ask(packed(b"CLUSTER", b"SLOTS"))
             except RedisError as error:
-                failure = error
-                self._nodes[address] = self._nodes.pop(address)  # to be asked last from now on
+                failures.append(error)
                 continue
             owners: list[Connections | None] = [None] * 16384
             for first, last, (host, port, *_), *_ in ranges:
                 owner = self._node((host.decode() if host else address[0], port))
                 owners[first : last + 1] = [owner] * (last + 1 - first)
-            self._owners = owners
+            self._owners, self._informant = owners, address
             return owners
-        assert failure is not None
-        raise failure
+        raise failures[0]
 
     def _follow(self, error: ResponseError, question: bytes) -> Any:
-        """Ask the node that *error* names, once: two that send each other the same key are out of order."""
-        if not is_redirection(error):
-            raise error
-        address = str(error).split()[-1]
-        host, _, port = address.rpartition(":")
-        node = self._node((host, int(port)))
-        if "ASK" in (type(error).__name__[:3].upper(), str(error)[:3]):  # the slot is moving: for this question only
-            answer = node.ask_many([packed(b"ASKING"), question])[1]
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-        self._owners = []
-        return node.ask(question)
+        """Ask the node that *error* names; and once more, as that may be about to give the slot away."""
+        for _ in range(2):
+            redirection = redirection_in(error)
+            if redirection is None:
+                raise error
+            address, for_good = redirection
+            if for_good:
+                self._owners = []
+            answer = self._node(address).ask_many([packed(b"ASKING"), question])[1]
+            if not isinstance(answer, ResponseError):
+                return answer
+            error = answer
+        raise ConnectionError(f"the nodes do not agree on who has a key: {error}")
 
     def _node(self, address: Address) -> Connections:
-        if address not in self._nodes:
-            self._nodes[address] = self._connect(address)
-        return self._nodes[address]
+        return self._nodes.get(address) or self._nodes.setdefault(address, self._connect(address))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from time import monotonic, sleep
 
@@ -18,12 +18,15 @@ BOUNDS = [0, 5461, 10923, 16384]
 class Node(RedisServer):
     """A node of a cluster that has no slots yet."""
 
+    bus_port = 0
+
     def prepare(self) -> None:
-        self.options = (*f"--cluster-enabled yes --cluster-port {free_port()} --cluster-node-timeout 2000".split(),)
+        self.bus_port = free_port()
+        self.options = (*f"--cluster-enabled yes --cluster-port {self.bus_port} --cluster-node-timeout 15000".split(),)
 
 
 class Sentinel(RedisServer):
-    """A sentinel that watches *primary* as the service `leases`, alone."""
+    """A sentinel that watches *primary* as the service `leases`, alone; patiently, until it is told to be strict."""
 
     def __init__(self, primary: RedisServer) -> None:
         super().__init__()
@@ -38,9 +41,14 @@ class Sentinel(RedisServer):
         config.write_text(
             f"port {self.port}\nbind {self.host}\ndir {self.folder}\n"
             f"sentinel monitor leases {self._primary.host} {self._primary.port} 1\n"
-            "sentinel down-after-milliseconds leases 500\nsentinel failover-timeout leases 2000\n"
+            "sentinel failover-timeout leases 2000\n"
         )
         return [self.program, str(config), "--sentinel"]
+
+    def be_strict(self) -> None:
+        """Take a server for dead after half a second from now on: a busy machine may keep it waiting for longer."""
+        with self.client() as client:
+            client.execute_command("SENTINEL SET", "leases", "down-after-milliseconds", 500)
 
 
 @contextmanager
@@ -53,11 +61,29 @@ def cluster() -> Iterator[list[Node]]:
             client.execute_command("CLUSTER ADDSLOTSRANGE", BOUNDS[number], BOUNDS[number + 1] - 1)
             client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
         for node in nodes[1:]:
-            port = int(node.options[node.options.index("--cluster-port") + 1])
-            clients[0].execute_command("CLUSTER MEET", node.host, node.port, port)
+            clients[0].execute_command("CLUSTER MEET", node.host, node.port, node.bus_port)
         wait_until(lambda: all(client.cluster("info")["cluster_known_nodes"] == "3" for client in clients))
         wait_until(lambda: all(client.cluster("info")["cluster_state"] == "ok" for client in clients))
         yield nodes
+
+
+def be_strict(nodes: Iterable[Node]) -> None:
+    """Let nodes of a cluster take another for dead after a second from now on."""
+    for node in nodes:
+        with node.client() as client:
+            client.config_set("cluster-node-timeout", 1000)
+
+
+@contextmanager
+def replica_of(primary: Node) -> Iterator[Node]:
+    """Yield a node that has what *primary* has, and takes over from it."""
+    with Node() as replica, primary.client() as asked, replica.client() as client:
+        client.execute_command("CLUSTER MEET", primary.host, primary.port, primary.bus_port)
+        wait_until(lambda: client.cluster("info")["cluster_state"] == "ok")
+        client.execute_command("CLUSTER REPLICATE", asked.execute_command("CLUSTER MYID"))
+        wait_until(lambda: client.info("replication").get("master_link_status") == "up")
+        yield replica
+        replica.kill()  # asked to end, it would wait for what replicates it
 
 
 @contextmanager
@@ -68,8 +94,12 @@ def sentinel() -> Iterator[tuple[Sentinel, RedisServer, RedisServer]]:
             wait_until(lambda: client.info("replication")["master_link_status"] == "up")
         with Sentinel(primary) as watching:
             with watching.client() as client:
+                with suppress(redis.ResponseError):  # Redis 6.2 keeps to its ten seconds
+                    client.execute_command("SENTINEL DEBUG", "INFO-PERIOD", "200", "PUBLISH-PERIOD", "200")
                 wait_until(lambda: client.sentinel_slaves("leases") != [])
             yield watching, primary, replica
+            for server in (primary, replica):  # asked to end, they would wait for each other
+                server.kill()
 
 
 def wait_until(is_so: Callable[[], object], seconds: float = 30.0) -> None:

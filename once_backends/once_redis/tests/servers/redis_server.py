@@ -30,7 +30,10 @@ class RedisServer(Server):
         return f"redis+unix://{self.folder}/redis.sock"
 
     def command(self) -> list[str]:
-        always = f"--bind {self.host} --dir {self.folder} --unixsocket {self.folder}/redis.sock --daemonize no".split()
+        always = (
+            f"--bind {self.host} --dir {self.folder} --unixsocket {self.folder}/redis.sock --daemonize no "
+            "--repl-diskless-sync-delay 0"
+        ).split()
         return [self.program, "--port", str(self.port), *always, "--save", "", "--appendonly", "no", *self.options]
 
     def is_up(self) -> bool:
