@@ -24,7 +24,7 @@ _TABLE = re.compile(r"[A-Za-z_]\w{0,62}(\.[A-Za-z_]\w{0,62})?", re.ASCII)
 class Asker(Protocol):
     """Runs statements, over connections of its own."""
 
-    def ask(self, sql: str, parameters: Parameters, /) -> list[tuple[Any, ...]]: ...
+    def ask(self, statement: Any, parameters: Parameters, /) -> list[tuple[Any, ...]]: ...
     def close(self) -> None: ...
 
 
@@ -35,20 +35,20 @@ class Served(NamedTuple):
     store: Asker
 
 
-def serve(engine_or_url: Engine | str, table: str, timeout: float) -> Served:
+def serve(engine_or_url: Engine | str, table: str, timeout: float, clock: str | None) -> Served:
     """Return what serves this database; nothing is connected. Raises ConfigurationError for what can't be served."""
     if isinstance(engine_or_url, str):
         url, options = _read(engine_or_url)
         table = options.get("table", table)
         timeout = _seconds(url, options.get("timeout", timeout))
         engine = _private_engine(url, timeout)
-    elif isinstance(engine_or_url, Engine):
+    elif isinstance(engine_or_url, Engine) and not engine_or_url.dialect.is_async:
         engine, url = engine_or_url, engine_or_url.url
         timeout = _seconds(url, timeout)
     else:
         raise ConfigurationError(
-            f"{type(engine_or_url).__name__} is neither a URL nor an Engine: pass sqlalchemy.create_engine(...); "
-            "coroutines need no engine of their own kind"
+            f"{type(engine_or_url).__name__} is neither a URL nor an Engine that blocks: pass a URL, or what "
+            "sqlalchemy.create_engine makes; coroutines, too, are served by it, and don't wait in their loop"
         )
     if not _TABLE.fullmatch(table) or table.lower().startswith("sqlite_"):
         raise ConfigurationError(
@@ -71,9 +71,10 @@ def serve(engine_or_url: Engine | str, table: str, timeout: float) -> Served:
 
             my = MysqlStatements(table)
             return Served(my, Connections(MysqlDatabase(engine, my, timeout)))
-    raise ConfigurationError(
-        f"{url!r}: {engine.dialect.name} through {engine.dialect.driver} is not served: write {_EXAMPLES}"
-    )
+    from .portable import PortableDatabase, PortableStatements
+
+    any_ = PortableStatements(engine, table, clock)
+    return Served(any_, SharedConnection(PortableDatabase(engine, any_, timeout)))
 
 
 def _read(text: str) -> tuple[URL, dict[str, Any]]:

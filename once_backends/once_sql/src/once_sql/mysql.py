@@ -15,8 +15,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from once_core.errors import BackendUnavailable, ConfigurationError
 
-from .connection import Parameters, has_something_to_read
-from .statements import LONGEST_KEY, Ask, Renewal
+from .connection import Parameters, connect_apart, has_something_to_read
+from .names import Names, from_bytes, to_bytes
+from .statements import LONGEST_KEY, Ask, Renewal, Row, in_pages
 
 # Milliseconds since 1970; the time zone is UTC, lest an hour come twice in autumn. NOW() would be the statement's
 # start, from before it waited for a row.
@@ -36,7 +37,7 @@ _READ_ONLY = (ER.OPTION_PREVENTS_STATEMENT, 1792, 1836)  # --read-only, a read-o
 class MysqlStatements:
     """All that is ever sent about one *table*, made once."""
 
-    longest_key: int | None = LONGEST_KEY
+    names = Names(to_bytes, from_bytes, LONGEST_KEY)
 
     def __init__(self, table: str) -> None:
         self.schema, _, self.plain_table = table.rpartition(".")
@@ -52,7 +53,7 @@ class MysqlStatements:
         # that waited for the lock finds it live and not its own. The assignments are made from left to right, so that
         # the fence is decided by the row as it was. LAST_INSERT_ID(x) is x, and is told along with the answer: an
         # UPDATE has no RETURNING.
-        self.acquire = f"""
+        self._acquire = f"""
             UPDATE {table} SET
                 fence = LAST_INSERT_ID(
                     IF(token = %(token)s AND expires_at > {NOW}, fence, GREATEST(fence + 1, {NOW}))
@@ -62,7 +63,7 @@ class MysqlStatements:
             WHERE `key` = %(key)s AND (expires_at <= {NOW} OR token = %(token)s)"""
 
         # Where that finds no row, either there is none, and the first to insert one has it, or the key is held.
-        self.insert: str | None = f"""
+        self._insert = f"""
             INSERT INTO {table} (`key`, token, expires_at, fence)
             VALUES (%(key)s, %(token)s, {NOW} + %(ms)s, LAST_INSERT_ID({NOW}))"""
 
@@ -77,7 +78,7 @@ class MysqlStatements:
         self.holder = f"""
             SELECT token, expires_at - {NOW} FROM {table} WHERE `key` = %(key)s AND expires_at > {NOW}"""
 
-        self.holders = f"""
+        self._holders = f"""
             SELECT `key`, token, expires_at - {NOW} FROM {table}
             WHERE `key` >= %(start)s AND `key` < %(end)s AND expires_at > {NOW}
             ORDER BY `key` LIMIT %(page)s"""
@@ -89,6 +90,11 @@ class MysqlStatements:
         self.purge = f"""
             DELETE FROM {table} WHERE {long_ago} AND `key` IN (
                 SELECT `key` FROM (SELECT `key` FROM {table} WHERE {long_ago} LIMIT 10000) AS old)"""
+
+    def acquire(self, ask: Ask, asked: Parameters) -> int | None:
+        """Take a key that is free or the token's own, and return the fence; else None."""
+        rows = ask(self._acquire, asked) or ask(self._insert, asked)
+        return int(rows[0][0]) if rows else None
 
     def renew_many(self, ask: Ask, batch: Sequence[Renewal]) -> set[bytes]:
         """Renew (key, token, ms) of different keys, those of one length by one statement; return the keys that were."""
@@ -105,6 +111,10 @@ class MysqlStatements:
                 renewed.update(row[0] for row in ask(f"SELECT `key` FROM {self.table} WHERE {mine}", asked))
         return renewed
 
+    def holders(self, ask: Ask, prefix: bytes) -> Iterator[Row]:
+        """Yield key, token and milliseconds left of each lease whose key starts with *prefix*."""
+        return in_pages(ask, self._holders, prefix)
+
 
 class MysqlDatabase:
     """A database on a server: how to open a connection, and how to say what is wrong with it."""
@@ -120,9 +130,7 @@ class MysqlDatabase:
 
     def open(self) -> Cursor:
         try:
-            pooled = self._engine.raw_connection()
-            connection: Any = pooled.driver_connection
-            pooled.detach()  # from now on it is no other's, and never goes back
+            connection: Any = connect_apart(self._engine).driver_connection
             try:
                 # Else PyMySQL would wait for ever for a server that stands still, unless the engine says otherwise.
                 connection._read_timeout = connection._write_timeout = self.timeout

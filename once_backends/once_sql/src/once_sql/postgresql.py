@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast
@@ -14,8 +14,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from once_core.errors import BackendUnavailable, ConfigurationError
 
-from .connection import Parameters, has_something_to_read
-from .statements import LONGEST_KEY, Ask, Renewal
+from .connection import Parameters, connect_apart, has_something_to_read
+from .names import Names, from_bytes, to_bytes
+from .statements import LONGEST_KEY, Ask, Renewal, Row, in_pages
 
 # Milliseconds since 1970. now() would stand still inside a transaction, and from before a statement waited for a row.
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
@@ -24,8 +25,7 @@ NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 class PostgresqlStatements:
     """All that is ever sent about one *table*, made once."""
 
-    insert: str | None = None  # `acquire` does it all
-    longest_key: int | None = LONGEST_KEY
+    names = Names(to_bytes, from_bytes, LONGEST_KEY)
 
     def __init__(self, table: str) -> None:
         self.table = table = ".".join(f'"{part}"' for part in table.split("."))
@@ -40,7 +40,7 @@ class PostgresqlStatements:
         # the lock of its row. Only with that lock do they look: at the row as it is then, by the clock as it is then.
         # All that is said in DO UPDATE is found out under the lock. NOT EXISTS is a look ahead and no more: it spares
         # those who come for a key that is held the lock, and the write that goes with it.
-        self.acquire = f"""
+        self._acquire = f"""
             INSERT INTO {table} AS lease (key, token, expires_at, fence)
             SELECT %(key)s, %(token)s, {NOW} + %(ms)s, {NOW}
             WHERE NOT EXISTS (
@@ -71,7 +71,7 @@ class PostgresqlStatements:
         self.holder = f"""
             SELECT token, expires_at - {NOW} FROM {table} WHERE key = %(key)s AND expires_at > {NOW}"""
 
-        self.holders = f"""
+        self._holders = f"""
             SELECT key, token, expires_at - {NOW} FROM {table}
             WHERE key >= %(start)s AND key < %(end)s AND expires_at > {NOW}
             ORDER BY key LIMIT %(page)s"""
@@ -90,10 +90,19 @@ class PostgresqlStatements:
                 WHERE fence <= {NOW} - 3600000 AND expires_at <= {NOW} - 3600000
                 LIMIT 50000 FOR UPDATE SKIP LOCKED)"""
 
+    def acquire(self, ask: Ask, asked: Parameters) -> int | None:
+        """Take a key that is free or the token's own, and return the fence; else None."""
+        rows = ask(self._acquire, asked)
+        return int(rows[0][0]) if rows else None
+
     def renew_many(self, ask: Ask, batch: Sequence[Renewal]) -> set[bytes]:
         """Renew (key, token, ms) of different keys by one statement; return the keys of those that were."""
         keys, tokens, ms = map(list, zip(*batch, strict=True))
         return {row[0] for row in ask(self._renew_many, {"keys": keys, "tokens": tokens, "ms": ms})}
+
+    def holders(self, ask: Ask, prefix: bytes) -> Iterator[Row]:
+        """Yield key, token and milliseconds left of each lease whose key starts with *prefix*."""
+        return in_pages(ask, self._holders, prefix)
 
 
 class PostgresqlDatabase:
@@ -110,9 +119,7 @@ class PostgresqlDatabase:
 
     def open(self) -> psycopg.Cursor[Any]:
         try:
-            pooled = self._engine.raw_connection()
-            connection = cast("psycopg.Connection[Any]", pooled.driver_connection)
-            pooled.detach()  # from now on it is no other's, and never goes back
+            connection = cast("psycopg.Connection[Any]", connect_apart(self._engine).driver_connection)
             try:
                 connection.autocommit = True
                 # Else psycopg would wait for ever for a server that stands still.
