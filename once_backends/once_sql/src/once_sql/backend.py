@@ -20,8 +20,11 @@ _LONGEST = 10**15  # ms: some 30,000 years, which every dialect can add to its c
 class SqlBackend:
     """A table of leases in the database of a URL, or of an Engine of yours, whose listeners and arguments it keeps.
 
-    Nothing is opened before the first question. *table* may have a schema before it: `app.once_leases`. *timeout*
-    bounds each wait for an answer, and for another's write, in seconds.
+    Nothing is opened before the first question.
+
+    *table* may have a schema before it: `app.once_leases`. *timeout* bounds each wait for an answer, and for another's
+    write, in seconds. *durable* is PostgreSQL's alone: False does not wait for a grant to be on the disk. *clock* is
+    for databases that are served in the portable way: SQL for their milliseconds since 1970, in UTC.
     """
 
     def __init__(
@@ -30,9 +33,10 @@ class SqlBackend:
         *,
         table: str = "once_leases",
         timeout: float = 5.0,
+        durable: bool = True,
         clock: str | None = None,
     ) -> None:
-        self._sql, self._store = serve(engine_or_url, table, timeout, clock)
+        self._sql, self._store = serve(engine_or_url, table=table, timeout=timeout, durable=durable, clock=clock)
         names = self._sql.names
         self._key, self._encode, self._decode = names.key, names.encode, names.decode
 

@@ -12,7 +12,7 @@ from threading import RLock, get_ident, local
 from typing import Any, Protocol, TypeAlias
 from weakref import ref
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
 from once_core.errors import BackendUnavailable, ConfigurationError
@@ -167,6 +167,12 @@ class _Paused(local):
 
     def __init__(self) -> None:
         self.go_on: list[Callable[[], None]] = []
+
+
+def shown(url: URL) -> str:
+    """Return *url* without its password, wherever it stands."""
+    secret = {name: "***" for name in url.query if "pass" in name.lower()}
+    return repr(url.update_query_dict(secret)).replace("%2A%2A%2A", "***")
 
 
 def connect_apart(engine: Engine) -> PoolProxiedConnection:

@@ -33,7 +33,7 @@ def from_ascii(stored: str) -> str:
 
 @dataclass(frozen=True)
 class Names:
-    """What a dialect's columns take. *longest* is that of a key as it is stored, *head* the characters kept of a longer."""
+    """What a dialect's columns take: keys that are up to *longest* when stored, and of others *head* characters."""
 
     encode: Callable[[str], Any]
     decode: Callable[[Any], str]

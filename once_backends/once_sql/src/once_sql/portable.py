@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from itertools import groupby
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -32,9 +33,9 @@ from sqlalchemy.schema import CreateTable
 
 from once_core.errors import BackendUnavailable, ConfigurationError
 
-from .connection import Parameters, connect_apart
+from .connection import Parameters, connect_apart, shown
 from .names import Names, from_ascii, to_ascii
-from .statements import Ask, Renewal, Row
+from .statements import Ask, Asked, Renewal, Row, in_one_line
 
 # Whole milliseconds since 1970, in UTC: local time would jump by an hour in spring, and end all leases.
 _CLOCK = "CAST(EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) * 1000 AS BIGINT)"
@@ -57,7 +58,7 @@ class PortableStatements:
 
     def __init__(self, engine: Engine, table: str, clock: str | None) -> None:
         schema, _, plain = table.rpartition(".")
-        self.now = now = literal_column(clock or _CLOCKS.get(engine.dialect.name, _CLOCK), BigInteger)
+        now = literal_column(clock or _CLOCKS.get(engine.dialect.name, _CLOCK), BigInteger)
         self.table = Table(
             plain,
             MetaData(schema=schema or None),
@@ -79,7 +80,8 @@ class PortableStatements:
             """Let *change* answer with the rows it changed, where it can: not every driver counts them."""
             return change.returning(lease.key) if engine.dialect.update_returning else change
 
-        self.look = select(now, lease.token, lease.expires_at, lease.fence).where(lease.key == key)
+        self.clock = select(now)
+        self._look = select(now, lease.token, lease.expires_at, lease.fence).where(lease.key == key)
         self._insert = insert(self.table).values(key=key, token=token, expires_at=now + ms, fence=fence)
 
         # Why is this atomic? Of many that have seen the same fence the first changes the row, and with it the fence:
@@ -92,6 +94,7 @@ class PortableStatements:
 
         mine = update(self.table).where(lease.key == key, lease.token == token, live)
         self.renew = answering(mine.values(expires_at=now + ms))
+        self.tried = (self._look, self.renew)
         self.release = answering(mine.values(expires_at=0))
         self.holder = select(lease.token, left).where(lease.key == key, live)
         self._holders = select(lease.key, lease.token, left).where(lease.key.like(prefix, escape="!"), live)
@@ -103,21 +106,21 @@ class PortableStatements:
         old = select(lease.key).where(long_ago).limit(10_000).subquery("old")
         self.purge = delete(self.table).where(lease.key.in_(select(old.c.key)), long_ago)
 
-    def acquire(self, ask: Ask, asked: Parameters) -> int | None:
+    def acquire(self, ask: Ask, asked: Asked) -> int | None:
         """Take a key that is free or the token's own, and return the fence; else None."""
-        asked = dict(asked)
-        if rows := ask(self.look, asked):
-            now, holder, expires_at, fence = rows[0]
-            is_live, is_own = expires_at > now, holder == asked["token"]
-            if is_live and not is_own:
-                return None
-            asked |= {"seen": fence, "fence": fence if is_live else max(fence + 1, int(now))}
-            return asked["fence"] if ask(self._take, asked) else None
-        asked["fence"] = int(ask(select(self.now), {})[0][0])
-        return asked["fence"] if ask(self._insert, asked) else None
+        rows = ask(self._look, asked)
+        if not rows:
+            fence = int(ask(self.clock, {})[0][0])
+            return fence if ask(self._insert, {**asked, "fence": fence}) else None
+        now, holder, expires_at, seen = rows[0]
+        is_live = expires_at > now
+        if is_live and holder != asked["token"]:
+            return None
+        fence = int(seen if is_live else max(seen + 1, now))
+        return fence if ask(self._take, {**asked, "seen": seen, "fence": fence}) else None
 
     def renew_many(self, ask: Ask, batch: Sequence[Renewal]) -> set[Any]:
-        """Renew (key, token, ms) of different keys, those of one length by few statements; return the keys that were."""
+        """Renew (key, token, ms) of different keys, hundreds by one statement; return those renewed."""
         renewed: set[str] = set()
         by_length = sorted(batch, key=lambda lease: (lease[2], lease[0]))
         for ms, group in groupby(by_length, key=lambda lease: lease[2]):
@@ -144,7 +147,7 @@ class PortableDatabase:
     embedded = False
 
     def __init__(self, engine: Engine, sql: PortableStatements, timeout: float) -> None:
-        self.name = repr(engine.url)
+        self.name = shown(engine.url)
         self.timeout = timeout
         self._engine = engine
         self._sql = sql
@@ -155,10 +158,14 @@ class PortableDatabase:
             pooled = connect_apart(self._engine)
             connection = Connection(self._engine, pooled)
             try:
-                dialect, driven = self._engine.dialect, pooled.dbapi_connection
+                dialect, raw = self._engine.dialect, pooled.dbapi_connection
                 with suppress(Exception):  # not every dialect can; then each statement is in a transaction of its own
-                    if driven and "AUTOCOMMIT" in dialect.get_isolation_level_values(driven):
-                        dialect.set_isolation_level(driven, "AUTOCOMMIT")
+                    if raw and "AUTOCOMMIT" in dialect.get_isolation_level_values(raw):
+                        dialect.set_isolation_level(raw, "AUTOCOMMIT")
+                if not (dialect.update_returning or dialect.supports_sane_rowcount):
+                    raise ConfigurationError(
+                        f"{self.name}: {dialect.driver} can't tell whether a row was changed: take another driver"
+                    )
                 self._look_at_clock(connection)
                 self._prepare(connection)
             except BaseException:
@@ -176,8 +183,8 @@ class PortableDatabase:
         return False
 
     def ask(self, connection: Connection, statement: Any, parameters: Parameters) -> list[Row]:
-        # SQLAlchemy would set a column by the parameter of that name: ours have another.
-        asked = {f"{name}_": value for name, value in dict(parameters).items()}
+        # SQLAlchemy would set a column by the parameter of its name: ours have others.
+        asked = {f"{name}_": value for name, value in cast("Asked", parameters).items()}
         try:
             with connection.begin():
                 result = connection.execute(statement, asked)
@@ -196,22 +203,20 @@ class PortableDatabase:
         connection.close()
 
     def _look_at_clock(self, connection: Connection) -> None:
-        # By a clock that shows whole seconds only, a lease would end up to one too early.
-        now: Any = None
+        # By one that shows whole seconds only, a lease would end up to one too early.
         for _ in range(3):
             try:
-                now = self.ask(connection, select(self._sql.now), {})[0][0]
+                now = self.ask(connection, self._sql.clock, {})[0][0]
             except DBAPIError as error:
                 if error.connection_invalidated:
                     raise
                 now = _reason(error)
-                break
-            if int(now) in _PLAUSIBLE and now % 1000:
+            if isinstance(now, int | float | Decimal) and int(now) in _PLAUSIBLE and now % 1000:
                 return
             sleep(0.002)
         raise ConfigurationError(
-            f"{self.name}: {self._sql.now} tells no milliseconds since 1970 there, but {now}: say what does, as in "
-            "SqlBackend(engine, clock=\"DATEDIFF_BIG(millisecond, '1970-01-01', SYSUTCDATETIME())\")"
+            f"{self.name}: {self._sql.clock} should tell the milliseconds since 1970, but tells {now}: say what does, "
+            "as in SqlBackend(engine, clock=\"DATEDIFF_BIG(millisecond, '1970-01-01', SYSUTCDATETIME())\")"
         )
 
     def _prepare(self, connection: Connection) -> None:
@@ -228,13 +233,13 @@ class PortableDatabase:
                 raise ConfigurationError(
                     f"{self.name}: there is no table of leases {self._sql.table} that can be made and written: "
                     f"{_reason(error)}: choose another by table=..., or let somebody who may make it by: "
-                    f"{' '.join(self._sql.create.split())}"
+                    f"{in_one_line(self._sql.create)}"
                 ) from error
 
     def _try_out(self, connection: Connection) -> None:
         """Ask for a key that cannot be: it fails unless the table is one of leases, and may be written."""
         nobody = {"key": "", "token": "", "ms": 0}
-        for statement in (self._sql.look, self._sql.renew):
+        for statement in self._sql.tried:
             self.ask(connection, statement, nobody)
 
 

@@ -14,12 +14,16 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from once_core.errors import BackendUnavailable, ConfigurationError
 
-from .connection import Parameters, connect_apart, has_something_to_read
+from .connection import Parameters, connect_apart, has_something_to_read, shown
 from .names import Names, from_bytes, to_bytes
-from .statements import LONGEST_KEY, Ask, Renewal, Row, in_pages
+from .statements import LONGEST_KEY, Ask, Asked, Renewal, Row, in_one_line, in_pages
 
 # Milliseconds since 1970. now() would stand still inside a transaction, and from before a statement waited for a row.
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+
+
+# The statement's transaction is not waited for until it is on the disk.
+LAZY = "set_config('synchronous_commit', 'off', true)"
 
 
 class PostgresqlStatements:
@@ -27,8 +31,9 @@ class PostgresqlStatements:
 
     names = Names(to_bytes, from_bytes, LONGEST_KEY)
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, durable: bool) -> None:
         self.table = table = ".".join(f'"{part}"' for part in table.split("."))
+        told = "" if durable else f", {LAZY}"
 
         # No index on expires_at: with one, no update of a row could stay in its page, and only the purge would use it.
         self.create = f"""
@@ -54,19 +59,20 @@ class PostgresqlStatements:
                     ELSE greatest(lease.fence + 1, {NOW})
                 END
             WHERE lease.expires_at <= {NOW} OR lease.token = excluded.token
-            RETURNING fence"""
+            RETURNING fence{told}"""
 
         self.renew = f"""
             UPDATE {table} SET expires_at = {NOW} + %(ms)s
             WHERE key = %(key)s AND token = %(token)s AND expires_at > {NOW}
-            RETURNING 1"""
+            RETURNING 1{told}"""
 
-        # The transaction is not waited for until it is on the disk: a release that is lost in a crash of the server
-        # costs the ttl, and no more.
+        # A release that is lost in a crash of the server costs the ttl, and no more.
         self.release = f"""
             UPDATE {table} SET expires_at = 0
             WHERE key = %(key)s AND token = %(token)s AND expires_at > {NOW}
-            RETURNING set_config('synchronous_commit', 'off', true)"""
+            RETURNING {LAZY}"""
+
+        self.tried = (self._acquire, self.renew, self.release)
 
         self.holder = f"""
             SELECT token, expires_at - {NOW} FROM {table} WHERE key = %(key)s AND expires_at > {NOW}"""
@@ -90,7 +96,7 @@ class PostgresqlStatements:
                 WHERE fence <= {NOW} - 3600000 AND expires_at <= {NOW} - 3600000
                 LIMIT 50000 FOR UPDATE SKIP LOCKED)"""
 
-    def acquire(self, ask: Ask, asked: Parameters) -> int | None:
+    def acquire(self, ask: Ask, asked: Asked) -> int | None:
         """Take a key that is free or the token's own, and return the fence; else None."""
         rows = ask(self._acquire, asked)
         return int(rows[0][0]) if rows else None
@@ -112,14 +118,14 @@ class PostgresqlDatabase:
     embedded = False
 
     def __init__(self, engine: Engine, sql: PostgresqlStatements, timeout: float) -> None:
-        self.name = repr(engine.url)
+        self.name = shown(engine.url)
         self.timeout = timeout
         self._engine = engine
         self._sql = sql
 
     def open(self) -> psycopg.Cursor[Any]:
         try:
-            connection = cast("psycopg.Connection[Any]", connect_apart(self._engine).driver_connection)
+            connection = cast("psycopg.Connection[Any]", connect_apart(self._engine).dbapi_connection)
             try:
                 connection.autocommit = True
                 # Else psycopg would wait for ever for a server that stands still.
@@ -144,10 +150,13 @@ class PostgresqlDatabase:
         cursor.connection.close()
 
     def _prepare(self, cursor: psycopg.Cursor[Any]) -> None:
-        if self.ask(cursor, "SELECT FROM pg_settings WHERE name = 'transaction_read_only' AND setting = 'on'", ()):
-            raise ConfigurationError(
-                f"{self.name}: it is read-only, maybe a replica: name the server that is written to"
-            )
+        ((pid, read_only),) = self.ask(cursor, "SELECT pg_backend_pid(), current_setting('transaction_read_only')", ())
+        if read_only == "on":
+            raise ConfigurationError(f"{self.name} is read-only, maybe a replica: name the server that is written to")
+        if pid != cursor.connection.info.backend_pid:
+            # There is a pooler in between, as pgbouncer: the next statement may be another process's of the server,
+            # which knows nothing of what was prepared.
+            cursor.connection.prepare_threshold = None
         try:
             self._try_out(cursor)
         except errors.UndefinedTable:
@@ -158,7 +167,7 @@ class PostgresqlDatabase:
     def _try_out(self, cursor: psycopg.Cursor[Any]) -> None:
         """Let the server plan what will be asked most, without doing it: it fails unless columns, types and key fit."""
         nothing = {"key": b"", "token": b"", "ms": 0}
-        for statement in (self._sql.acquire, self._sql.renew, self._sql.release):
+        for statement in self._sql.tried:
             self.ask(cursor, f"EXPLAIN {statement}", nothing)
 
     def _explain(self, error: Exception) -> BackendUnavailable | ConfigurationError:
@@ -166,11 +175,11 @@ class PostgresqlDatabase:
         text = f"{self.name}: {str(cause).strip()}"
         if isinstance(cause, errors.InsufficientPrivilege | errors.InvalidSchemaName):
             return ConfigurationError(
-                f"{text}: grant it, or let somebody who may create the table by: python -m once_sql postgresql://"
+                f"{text}: give this user the right, or let somebody who has it say: {in_one_line(self._sql.create)}"
             )
         if isinstance(cause, errors.SyntaxErrorOrAccessRuleViolation):
             return ConfigurationError(
-                f"{text}: {self._sql.table} is something else: choose another by ?table=my_leases"
+                f"{text}: {self._sql.table} is no table of leases: choose another, as in ?table=my_leases"
             )
         if isinstance(cause, psycopg.ProgrammingError | errors.InvalidPassword | errors.InvalidCatalogName) or any(
             sign in text for sign in ("authentication failed", "does not exist", "no password supplied", "pg_hba.conf")

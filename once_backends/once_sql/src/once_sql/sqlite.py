@@ -18,9 +18,9 @@ from sqlalchemy.pool import NullPool
 
 from once_core.errors import BackendUnavailable, ConfigurationError
 
-from .connection import Parameters, connect_apart
+from .connection import Parameters, connect_apart, shown
 from .names import Names, from_bytes, to_bytes
-from .statements import Ask, Renewal, Row, in_pages
+from .statements import Ask, Asked, Renewal, Row, in_pages
 
 # Milliseconds since 1970, rounded to undo what julianday's floating point did to the clock's whole milliseconds. A
 # statement reads the clock once, and only after it has the write lock: a grant does not age while it waits.
@@ -84,7 +84,7 @@ class SqliteStatements:
                 SELECT key FROM "{table}"
                 WHERE fence <= {NOW} - 3600000 AND expires_at <= {NOW} - 3600000 LIMIT 50000)"""
 
-    def acquire(self, ask: Ask, asked: Parameters) -> int | None:
+    def acquire(self, ask: Ask, asked: Asked) -> int | None:
         """Take a key that is free or the token's own, and return the fence; else None."""
         rows = ask(self._acquire, asked)
         return int(rows[0][0]) if rows else None
@@ -121,7 +121,7 @@ class SqliteDatabase:
     embedded = True
 
     def __init__(self, engine: Engine, sql: SqliteStatements, timeout: float) -> None:
-        self.name = repr(engine.url)
+        self.name = shown(engine.url)
         self.timeout = timeout
         self._path = _path(engine.url)
         self._engine = engine
@@ -132,7 +132,7 @@ class SqliteDatabase:
     def open(self) -> sqlite3.Cursor:
         self._refuse_bad_places()
         try:
-            connection = connect_apart(self._engine).driver_connection
+            connection = connect_apart(self._engine).dbapi_connection
             assert isinstance(connection, sqlite3.Connection)
             try:
                 self._prepare(connection)
@@ -229,8 +229,7 @@ class SqliteDatabase:
 
     def _foreign_table(self) -> ConfigurationError:
         return ConfigurationError(
-            f"{self.name}: {self._path} has something else by the name of {self._sql.table!r}: choose another, "
-            "as in ?table=my_leases"
+            f"{self.name}: {self._sql.table!r} is no table of leases there: choose another, as in ?table=my_leases"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from .connection import Parameters
@@ -15,6 +15,9 @@ Row: TypeAlias = tuple[Any, ...]
 
 Ask: TypeAlias = Callable[[Statement, Parameters], list[Row]]
 """Runs one statement and returns its rows; one row, too, for each that a statement without an answer has changed."""
+
+Asked: TypeAlias = Mapping[str, Any]
+"""A key, a token and the milliseconds from now, by the names of the parameters."""
 
 Renewal: TypeAlias = tuple[Any, Any, int]
 """A key, its token, and the milliseconds from now for which the lease is to be held."""
@@ -37,7 +40,7 @@ class Statements(Protocol):
     holder: Statement
     purge: Statement
 
-    def acquire(self, ask: Ask, asked: Parameters, /) -> int | None:
+    def acquire(self, ask: Ask, asked: Asked, /) -> int | None:
         """Take a key whose row is absent, free or the token's own, and return the fence; else None."""
         ...
 
@@ -58,3 +61,8 @@ def in_pages(ask: Ask, statement: Statement, prefix: bytes) -> Iterator[Row]:
     while rows := ask(statement, {"start": start, "end": end, "page": PAGE}):
         yield from rows
         start = rows[-1][0] + b"\0"
+
+
+def in_one_line(sql: str) -> str:
+    """Return *sql* as it is told in an error."""
+    return " ".join(sql.split()) + ";"
