@@ -172,15 +172,17 @@ class PostgresqlDatabase:
 
     def _explain(self, error: Exception) -> BackendUnavailable | ConfigurationError:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-        text = f"{self.name}: {str(cause).strip()}"
+        reason = (isinstance(cause, psycopg.Error) and cause.diag.message_primary) or str(cause).strip()
+        text, state = f"{self.name}: {reason}", getattr(cause, "sqlstate", None) or ""
         if isinstance(cause, errors.InsufficientPrivilege | errors.InvalidSchemaName):
             return ConfigurationError(
                 f"{text}: give this user the right, or let somebody who has it say: {in_one_line(self._sql.create)}"
             )
-        if isinstance(cause, errors.SyntaxErrorOrAccessRuleViolation):
+        if state.startswith("42"):  # "syntax error or access rule violation": columns, types or key are others
             return ConfigurationError(
                 f"{text}: {self._sql.table} is no table of leases: choose another, as in ?table=my_leases"
             )
+        # What is told before there is a connection has no state, but words; in English unless the server has others.
         if isinstance(cause, psycopg.ProgrammingError | errors.InvalidPassword | errors.InvalidCatalogName) or any(
             sign in text for sign in ("authentication failed", "does not exist", "no password supplied", "pg_hba.conf")
         ):

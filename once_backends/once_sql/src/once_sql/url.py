@@ -45,7 +45,7 @@ def private_engine(url: URL, timeout: float) -> Engine:
         from .sqlite import private_engine
 
         return private_engine(url, timeout)
-    if url.drivername not in (kind, _DRIVERS.get(kind)):
+    if kind not in _DRIVERS or url.drivername not in (kind, _DRIVERS[kind]):
         raise ConfigurationError(
             f"{shown(url)} is served for an engine of yours alone: configure(SqlBackend(create_engine(...))); "
             f"or write {EXAMPLES}"
