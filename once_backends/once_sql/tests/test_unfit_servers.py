@@ -200,7 +200,7 @@ def test_a_url_that_can_not_work_is_refused_with_what_to_write(url: str, advice:
 def test_an_engine_for_coroutines_is_refused_with_what_to_pass() -> None:
     engine = create_async_engine("postgresql+psycopg://host/database")
     for refused in (engine, engine.sync_engine):
-        with pytest.raises(ConfigurationError, match=r"create_engine\(\.\.\.\) makes; coroutines, too, are served by it"):
+        with pytest.raises(ConfigurationError, match=r"create_engine\(\.\.\.\) makes; coroutines, too"):
             SqlBackend(refused)  # type: ignore[arg-type]  # that is what is refused
 
 

@@ -171,7 +171,7 @@ class PortableDatabase:
             except BaseException:
                 connection.close()
                 raise
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as error:
             raise BackendUnavailable(f"{self.name}: {_reason(error)}") from error
         return connection
 
@@ -247,6 +247,6 @@ def _asked(name: str, kind: Any, *, expanding: bool = False) -> BindParameter[An
     return bindparam(f"{name}_", type_=kind, expanding=expanding)
 
 
-def _reason(error: SQLAlchemyError) -> object:
+def _reason(error: Exception) -> object:
     """Return what the driver said, without SQLAlchemy's pages about it."""
     return error.orig if isinstance(error, DBAPIError) else error

@@ -1,4 +1,4 @@
-"""A PostgreSQL, a pooler for it and a MariaDB of the tests' own. What a crash of the machine would cost them is of no interest here."""
+"""A PostgreSQL, its pooler and a MariaDB of the tests' own. What a crash of the machine costs is of no interest here."""
 
 from __future__ import annotations
 
