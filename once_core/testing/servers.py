@@ -49,6 +49,9 @@ class Server:
 
     host: ClassVar[str] = "127.0.0.1"
 
+    end_by: ClassVar[signal.Signals] = signal.SIGTERM
+    """What ends it in good order, and without waiting for its clients to go."""
+
     def __init__(self) -> None:
         self.program = find_program(*self.programs, folders=self.folders)
         self.folder = Path(tempfile.mkdtemp(prefix=f"once-{Path(self.program).name}-"))
@@ -91,7 +94,7 @@ class Server:
 
     def stop(self) -> None:
         """End it and remove its folder."""
-        self._end(signal.SIGTERM)
+        self._end(self.end_by)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self) -> None:
@@ -100,7 +103,7 @@ class Server:
 
     def restart(self) -> None:
         """End it, unless it has ended, and start it again, at the same port and in the same folder."""
-        self._end(signal.SIGTERM)
+        self._end(self.end_by)
         if not self._run():
             raise AssertionError(f"{self.program} does not start again:\n{self.output()}")
 

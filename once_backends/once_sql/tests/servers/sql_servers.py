@@ -1,4 +1,4 @@
-"""A PostgreSQL, its pooler and a MariaDB of the tests' own. What a crash of the machine costs is of no interest here."""
+"""A PostgreSQL, its pooler and a MariaDB of the tests' own. What a crash would cost them is of no interest here."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ class PostgresServer(SqlServer):
     programs = ("postgres",)
     folders = ("/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql*/bin")
     user = "postgres"
+    end_by = signal.SIGINT
     password = "secret"
 
     def prepare(self) -> None:
