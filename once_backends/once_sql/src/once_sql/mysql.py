@@ -58,7 +58,7 @@ class MysqlStatements:
         # that waited for the lock finds it live and not its own. The assignments are made from left to right, so that
         # the fence is decided by the row as it was. LAST_INSERT_ID(x) is x, and is told along with the answer: an
         # UPDATE has no RETURNING.
-        self._acquire = f"""
+        self.take = f"""
             UPDATE {table} SET
                 fence = LAST_INSERT_ID(
                     IF(token = %(token)s AND expires_at > {NOW}, fence, GREATEST(fence + 1, {NOW}))
@@ -101,7 +101,7 @@ class MysqlStatements:
 
     def acquire(self, ask: Ask, asked: Asked) -> int | None:
         """Take a key that is free or the token's own, and return the fence; else None."""
-        rows = ask(self._acquire, asked) or ask(self._insert, asked)
+        rows = ask(self.take, asked) or ask(self._insert, asked)
         return int(rows[0][0]) if rows else None
 
     def renew_many(self, ask: Ask, batch: Sequence[Renewal]) -> set[bytes]:

@@ -47,7 +47,7 @@ class SqliteStatements:
         # its own: no row is changed, none returned. `excluded.fence` is the clock, read under the lock. The fence
         # outgrows its predecessor even within one millisecond and after the clock was set back, as a release keeps
         # the row; it stays as it is for the token that holds already and whose reply was lost.
-        self._acquire = f"""
+        self.take = f"""
             INSERT INTO "{table}" AS lease (key, token, expires_at, fence) VALUES (:key, :token, {NOW} + :ms, {NOW})
             ON CONFLICT (key) DO UPDATE SET
                 token = excluded.token,
@@ -86,7 +86,7 @@ class SqliteStatements:
 
     def acquire(self, ask: Ask, asked: Asked) -> int | None:
         """Take a key that is free or the token's own, and return the fence; else None."""
-        rows = ask(self._acquire, asked)
+        rows = ask(self.take, asked)
         return int(rows[0][0]) if rows else None
 
     def renew_many(self, ask: Ask, batch: Sequence[Renewal]) -> set[bytes]:
