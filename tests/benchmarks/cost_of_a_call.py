@@ -66,12 +66,12 @@ def by_hand_in_sqlite(function: Callable[[int], int], path: Path) -> Callable[[i
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", sql.create):
         connection.execute(statement)
-    connection.execute(sql.take, (b"check-2", b"another", 3_600_000)).fetchall()
+    connection.execute(sql.acquire, (b"check-2", b"another", 3_600_000)).fetchall()
 
     @wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> int | None:
         key, token = f"check-{args[0]}".encode(), new_token().encode()
-        if not connection.execute(sql.take, (key, token, 30_001)).fetchall():
+        if not connection.execute(sql.acquire, (key, token, 30_001)).fetchall():
             return None
         try:
             return function(*args, **kwargs)

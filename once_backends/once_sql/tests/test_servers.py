@@ -146,7 +146,7 @@ def test_behind_a_pooler_nothing_is_prepared_on_a_server_process_of_the_moment(p
 def test_only_what_may_be_lost_is_not_waited_for(postgresql: PostgresServer, durable: str, lazy: set[str]) -> None:
     backend = SqlBackend(f"{postgresql.url}?durable={durable}")
     sql: Any = backend._sql
-    texts = {"acquire": sql.take, "renew": sql.renew, "release": sql.release}
+    texts = {"acquire": sql.acquire, "renew": sql.renew, "release": sql.release}
 
     assert lazy == {verb for verb, text in texts.items() if "synchronous_commit" in text}
     assert backend.acquire(f"durable={durable}", "token", 60)

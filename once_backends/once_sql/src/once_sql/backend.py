@@ -41,7 +41,7 @@ class SqlBackend:
         self._key, self._encode, self._decode = names.key, names.encode, names.decode
 
     def acquire(self, key: str, token: str, ttl: float) -> Grant | None:
-        fence = self._sql.acquire(self._store.ask, self._asked(key, token, ttl))
+        fence = self._sql.take(self._store.ask, self._asked(key, token, ttl))
         return None if fence is None else Grant(fence)
 
     def renew(self, key: str, token: str, ttl: float) -> bool:

@@ -58,7 +58,7 @@ class MysqlStatements:
         # that waited for the lock finds it live and not its own. The assignments are made from left to right, so that
         # the fence is decided by the row as it was. LAST_INSERT_ID(x) is x, and is told along with the answer: an
         # UPDATE has no RETURNING.
-        self.take = f"""
+        self.acquire = f"""
             UPDATE {table} SET
                 fence = LAST_INSERT_ID(
                     IF(token = %(token)s AND expires_at > {NOW}, fence, GREATEST(fence + 1, {NOW}))
@@ -68,7 +68,7 @@ class MysqlStatements:
             WHERE `key` = %(key)s AND (expires_at <= {NOW} OR token = %(token)s)"""
 
         # Where that finds no row, either there is none, and the first to insert one has it, or the key is held.
-        self._insert = f"""
+        self.insert = f"""
             INSERT INTO {table} (`key`, token, expires_at, fence)
             VALUES (%(key)s, %(token)s, {NOW} + %(ms)s, LAST_INSERT_ID({NOW}))"""
 
@@ -77,7 +77,7 @@ class MysqlStatements:
             WHERE `key` = %(key)s AND token = %(token)s AND expires_at > {NOW}"""
 
         # Both fail for want of a right or on a server that is read-only, and change nothing: nobody's key is empty.
-        self.tried = (self.renew, f"EXPLAIN {self._insert}")
+        self.tried = (self.renew, f"EXPLAIN {self.insert}")
 
         self.release = f"""
             UPDATE {table} SET expires_at = 0
@@ -99,9 +99,9 @@ class MysqlStatements:
             DELETE FROM {table} WHERE {long_ago} AND `key` IN (
                 SELECT `key` FROM (SELECT `key` FROM {table} WHERE {long_ago} LIMIT 10000) AS old)"""
 
-    def acquire(self, ask: Ask, asked: Asked) -> int | None:
+    def take(self, ask: Ask, asked: Asked) -> int | None:
         """Take a key that is free or the token's own, and return the fence; else None."""
-        rows = ask(self.take, asked) or ask(self._insert, asked)
+        rows = ask(self.acquire, asked) or ask(self.insert, asked)
         return int(rows[0][0]) if rows else None
 
     def renew_many(self, ask: Ask, batch: Sequence[Renewal]) -> set[bytes]:

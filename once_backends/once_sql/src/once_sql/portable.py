@@ -86,7 +86,7 @@ class PortableStatements:
 
         # Why is this atomic? Of many that have seen the same fence the first changes the row, and with it the fence:
         # the others find no such row any more. So after each fence there is one grant at most, with a greater one.
-        self._take = answering(
+        self._grant = answering(
             update(self.table)
             .where(lease.key == key, lease.fence == seen, or_(lease.expires_at <= now, lease.token == token))
             .values(token=token, expires_at=now + ms, fence=fence)
@@ -106,7 +106,7 @@ class PortableStatements:
         old = select(lease.key).where(long_ago).limit(10_000).subquery("old")
         self.purge = delete(self.table).where(lease.key.in_(select(old.c.key)), long_ago)
 
-    def acquire(self, ask: Ask, asked: Asked) -> int | None:
+    def take(self, ask: Ask, asked: Asked) -> int | None:
         """Take a key that is free or the token's own, and return the fence; else None."""
         rows = ask(self._look, asked)
         if not rows:
@@ -117,7 +117,7 @@ class PortableStatements:
         if is_live and holder != asked["token"]:
             return None
         fence = int(seen if is_live else max(seen + 1, now))
-        return fence if ask(self._take, {**asked, "seen": seen, "fence": fence}) else None
+        return fence if ask(self._grant, {**asked, "seen": seen, "fence": fence}) else None
 
     def renew_many(self, ask: Ask, batch: Sequence[Renewal]) -> set[Any]:
         """Renew (key, token, ms) of different keys, hundreds by one statement; return those renewed."""

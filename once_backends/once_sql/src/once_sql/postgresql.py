@@ -45,7 +45,7 @@ class PostgresqlStatements:
         # the lock of its row. Only with that lock do they look: at the row as it is then, by the clock as it is then.
         # All that is said in DO UPDATE is found out under the lock. NOT EXISTS is a look ahead and no more: it spares
         # those who come for a key that is held the lock, and the write that goes with it.
-        self.take = f"""
+        self.acquire = f"""
             INSERT INTO {table} AS lease (key, token, expires_at, fence)
             SELECT %(key)s, %(token)s, {NOW} + %(ms)s, {NOW}
             WHERE NOT EXISTS (
@@ -72,7 +72,7 @@ class PostgresqlStatements:
             WHERE key = %(key)s AND token = %(token)s AND expires_at > {NOW}
             RETURNING {LAZY}"""
 
-        self.tried = (self.take, self.renew, self.release)
+        self.tried = (self.acquire, self.renew, self.release)
 
         self.holder = f"""
             SELECT token, expires_at - {NOW} FROM {table} WHERE key = %(key)s AND expires_at > {NOW}"""
@@ -96,9 +96,9 @@ class PostgresqlStatements:
                 WHERE fence <= {NOW} - 3600000 AND expires_at <= {NOW} - 3600000
                 LIMIT 50000 FOR UPDATE SKIP LOCKED)"""
 
-    def acquire(self, ask: Ask, asked: Asked) -> int | None:
+    def take(self, ask: Ask, asked: Asked) -> int | None:
         """Take a key that is free or the token's own, and return the fence; else None."""
-        rows = ask(self.take, asked)
+        rows = ask(self.acquire, asked)
         return int(rows[0][0]) if rows else None
 
     def renew_many(self, ask: Ask, batch: Sequence[Renewal]) -> set[bytes]:

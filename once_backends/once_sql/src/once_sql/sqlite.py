@@ -47,7 +47,7 @@ class SqliteStatements:
         # its own: no row is changed, none returned. `excluded.fence` is the clock, read under the lock. The fence
         # outgrows its predecessor even within one millisecond and after the clock was set back, as a release keeps
         # the row; it stays as it is for the token that holds already and whose reply was lost.
-        self.take = f"""
+        self.acquire = f"""
             INSERT INTO "{table}" AS lease (key, token, expires_at, fence) VALUES (:key, :token, {NOW} + :ms, {NOW})
             ON CONFLICT (key) DO UPDATE SET
                 token = excluded.token,
@@ -84,9 +84,9 @@ class SqliteStatements:
                 SELECT key FROM "{table}"
                 WHERE fence <= {NOW} - 3600000 AND expires_at <= {NOW} - 3600000 LIMIT 50000)"""
 
-    def acquire(self, ask: Ask, asked: Asked) -> int | None:
+    def take(self, ask: Ask, asked: Asked) -> int | None:
         """Take a key that is free or the token's own, and return the fence; else None."""
-        rows = ask(self.take, asked)
+        rows = ask(self.acquire, asked)
         return int(rows[0][0]) if rows else None
 
     def renew_many(self, ask: Ask, batch: Sequence[Renewal]) -> set[bytes]:
@@ -195,7 +195,9 @@ class SqliteDatabase:
         if mode != "wal":
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
-            raise ConfigurationError(f"{self.name}: no write-ahead log is possible there: take a file on a local disk")
+            raise ConfigurationError(
+                f"{self.name}: no write-ahead log is possible there: take a file on a local disk"
+            )
         connection.execute(self._sql.create)
         columns = connection.execute(f'PRAGMA table_info("{self._sql.table}")').fetchall()
         if {column[1]: column[5] for column in columns} != {"key": 1, "token": 0, "expires_at": 0, "fence": 0}:

@@ -40,7 +40,7 @@ class Statements(Protocol):
     holder: Statement
     purge: Statement
 
-    def acquire(self, ask: Ask, asked: Asked, /) -> int | None:
+    def take(self, ask: Ask, asked: Asked, /) -> int | None:
         """Take a key whose row is absent, free or the token's own, and return the fence; else None."""
         ...
 
