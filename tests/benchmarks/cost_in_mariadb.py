@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import pymysql
+
 from once_core import Once
 from once_sql.mysql import MysqlStatements
 from sql_servers import MariadbServer
@@ -28,9 +30,12 @@ def by_hand(connection: Any) -> Callable[[int], int | None]:
 
     def guarded(order_id: int) -> int | None:
         key, token = f"check-{order_id}".encode(), new_token().encode()
-        cursor.execute(sql.acquire, {"key": key, "token": token, "ms": 30_001})
-        if not cursor.rowcount:
-            return None
+        asked = {"key": key, "token": token, "ms": 30_001}
+        if not cursor.execute(sql.acquire, asked):
+            try:
+                cursor.execute(sql.insert, asked)  # there may be no row yet
+            except pymysql.IntegrityError:
+                return None
         try:
             return body(order_id)
         finally:
