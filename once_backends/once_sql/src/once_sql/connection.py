@@ -12,6 +12,9 @@ from threading import RLock, get_ident, local
 from typing import Any, Protocol, TypeAlias
 from weakref import ref
 
+from sqlalchemy import URL, Engine
+from sqlalchemy.pool import PoolProxiedConnection
+
 from once_core.errors import BackendUnavailable, ConfigurationError
 
 Parameters: TypeAlias = Mapping[str, object] | Sequence[object]
@@ -31,7 +34,7 @@ class Database(Protocol):
 
     def open(self) -> Any: ...
     def is_current(self, connection: Any, /) -> bool: ...
-    def ask(self, connection: Any, sql: str, parameters: Parameters, /) -> list[tuple[Any, ...]]: ...
+    def ask(self, connection: Any, statement: Any, parameters: Parameters, /) -> list[tuple[Any, ...]]: ...
     def close(self, connection: Any, /) -> None: ...
 
 
@@ -51,7 +54,7 @@ class SharedConnection:
         self.number = number = next(_numbers)
         _living[number] = ref(self, lambda _: _living.pop(number, None))
 
-    def ask(self, sql: str, parameters: Parameters, patience: float | None = None) -> list[tuple[Any, ...]]:
+    def ask(self, statement: Any, parameters: Parameters, patience: float | None = None) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows. Raise BackendUnavailable when there is no answer in time.
 
         Another thread's statement is waited for up to *patience* seconds, the database's timeout unless given.
@@ -67,7 +70,7 @@ class SharedConnection:
             self.is_asking = True
             if connection is None or not database.is_current(connection):
                 connection = self._open()
-            answer = database.ask(connection, sql, parameters)
+            answer = database.ask(connection, statement, parameters)
             self.is_asking = False
             return answer
         except Busy:
@@ -146,13 +149,13 @@ class Connections:
     def __init__(self, database: Database, number: int = 8) -> None:
         self._shared = [SharedConnection(database) for _ in range(number)]
 
-    def ask(self, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+    def ask(self, statement: Any, parameters: Parameters) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows. Raise BackendUnavailable when there is no answer in time."""
         for shared in self._shared:
             if not shared.is_asking:
                 with suppress(Busy):
-                    return shared.ask(sql, parameters, patience=0)
-        return self._shared[get_ident() // 4096 % len(self._shared)].ask(sql, parameters)
+                    return shared.ask(statement, parameters, patience=0)
+        return self._shared[get_ident() // 4096 % len(self._shared)].ask(statement, parameters)
 
     def close(self) -> None:
         for shared in self._shared:
@@ -164,6 +167,20 @@ class _Paused(local):
 
     def __init__(self) -> None:
         self.go_on: list[Callable[[], None]] = []
+
+
+def shown(url: URL) -> str:
+    """Return *url* without its password, wherever it stands."""
+    secret = {name: "***" for name in url.query if "pass" in name.lower()}
+    return repr(url.update_query_dict(secret)).replace("%2A%2A%2A", "***")
+
+
+def connect_apart(engine: Engine) -> PoolProxiedConnection:
+    """Return a connection made as *engine* makes them, with its listeners and arguments, that no pool knows of."""
+    # Not one of its pool's own: that may have lent out all it has, or have but one, for all.
+    pooled = engine.pool.recreate().connect()
+    pooled.detach()
+    return pooled
 
 
 def has_something_to_read(fileno: int) -> bool:

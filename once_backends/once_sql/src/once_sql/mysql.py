@@ -15,8 +15,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from once_core.errors import BackendUnavailable, ConfigurationError
 
-from .connection import Parameters, has_something_to_read
-from .statements import LONGEST_KEY, Ask, Renewal
+from .connection import Parameters, connect_apart, has_something_to_read, shown
+from .names import Names, from_bytes, to_bytes
+from .statements import LONGEST_KEY, Ask, Asked, Renewal, Row, in_one_line, in_pages
 
 # Milliseconds since 1970; the time zone is UTC, lest an hour come twice in autumn. NOW() would be the statement's
 # start, from before it waited for a row.
@@ -27,16 +28,21 @@ _WRONG_PLACE = (
     ER.DBACCESS_DENIED_ERROR,
     ER.BAD_DB_ERROR,
     ER.NO_DB_ERROR,
-    ER.TABLEACCESS_DENIED_ERROR,
     1698,  # ER_ACCESS_DENIED_NO_PASSWORD_ERROR, as of a user who is known by the socket alone
 )
+_COLUMNS = {
+    ("key", "varbinary", "PRI"),
+    ("token", "varbinary", ""),
+    ("expires_at", "bigint", ""),
+    ("fence", "bigint", ""),
+}
 _READ_ONLY = (ER.OPTION_PREVENTS_STATEMENT, 1792, 1836)  # --read-only, a read-only transaction, a read-only mode
 
 
 class MysqlStatements:
     """All that is ever sent about one *table*, made once."""
 
-    longest_key: int | None = LONGEST_KEY
+    names = Names(to_bytes, from_bytes, LONGEST_KEY)
 
     def __init__(self, table: str) -> None:
         self.schema, _, self.plain_table = table.rpartition(".")
@@ -62,13 +68,16 @@ class MysqlStatements:
             WHERE `key` = %(key)s AND (expires_at <= {NOW} OR token = %(token)s)"""
 
         # Where that finds no row, either there is none, and the first to insert one has it, or the key is held.
-        self.insert: str | None = f"""
+        self.insert = f"""
             INSERT INTO {table} (`key`, token, expires_at, fence)
             VALUES (%(key)s, %(token)s, {NOW} + %(ms)s, LAST_INSERT_ID({NOW}))"""
 
         self.renew = f"""
             UPDATE {table} SET expires_at = {NOW} + %(ms)s
             WHERE `key` = %(key)s AND token = %(token)s AND expires_at > {NOW}"""
+
+        # Both fail for want of a right or on a server that is read-only, and change nothing: nobody's key is empty.
+        self.tried = (self.renew, f"EXPLAIN {self.insert}")
 
         self.release = f"""
             UPDATE {table} SET expires_at = 0
@@ -77,7 +86,7 @@ class MysqlStatements:
         self.holder = f"""
             SELECT token, expires_at - {NOW} FROM {table} WHERE `key` = %(key)s AND expires_at > {NOW}"""
 
-        self.holders = f"""
+        self._holders = f"""
             SELECT `key`, token, expires_at - {NOW} FROM {table}
             WHERE `key` >= %(start)s AND `key` < %(end)s AND expires_at > {NOW}
             ORDER BY `key` LIMIT %(page)s"""
@@ -89,6 +98,11 @@ class MysqlStatements:
         self.purge = f"""
             DELETE FROM {table} WHERE {long_ago} AND `key` IN (
                 SELECT `key` FROM (SELECT `key` FROM {table} WHERE {long_ago} LIMIT 10000) AS old)"""
+
+    def take(self, ask: Ask, asked: Asked) -> int | None:
+        """Take a key that is free or the token's own, and return the fence; else None."""
+        rows = ask(self.acquire, asked) or ask(self.insert, asked)
+        return int(rows[0][0]) if rows else None
 
     def renew_many(self, ask: Ask, batch: Sequence[Renewal]) -> set[bytes]:
         """Renew (key, token, ms) of different keys, those of one length by one statement; return the keys that were."""
@@ -105,6 +119,10 @@ class MysqlStatements:
                 renewed.update(row[0] for row in ask(f"SELECT `key` FROM {self.table} WHERE {mine}", asked))
         return renewed
 
+    def holders(self, ask: Ask, prefix: bytes) -> Iterator[Row]:
+        """Yield key, token and milliseconds left of each lease whose key starts with *prefix*."""
+        return in_pages(ask, self._holders, prefix)
+
 
 class MysqlDatabase:
     """A database on a server: how to open a connection, and how to say what is wrong with it."""
@@ -113,16 +131,14 @@ class MysqlDatabase:
     embedded = False
 
     def __init__(self, engine: Engine, sql: MysqlStatements, timeout: float) -> None:
-        self.name = repr(engine.url)
+        self.name = shown(engine.url)
         self.timeout = timeout
         self._engine = engine
         self._sql = sql
 
     def open(self) -> Cursor:
         try:
-            pooled = self._engine.raw_connection()
-            connection: Any = pooled.driver_connection
-            pooled.detach()  # from now on it is no other's, and never goes back
+            connection: Any = connect_apart(self._engine).dbapi_connection
             try:
                 # Else PyMySQL would wait for ever for a server that stands still, unless the engine says otherwise.
                 connection._read_timeout = connection._write_timeout = self.timeout
@@ -143,8 +159,10 @@ class MysqlDatabase:
     def ask(self, cursor: Any, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
         try:
             cursor.execute(sql, parameters)
-        except pymysql.IntegrityError:  # the row is there already: an answer
-            return []
+        except pymysql.IntegrityError as error:
+            if error.args[0] != ER.DUP_ENTRY:
+                raise
+            return []  # the row is there already: an answer
         except pymysql.OperationalError as error:
             if error.args[0] != ER.LOCK_DEADLOCK:
                 raise
@@ -164,16 +182,12 @@ class MysqlDatabase:
         if not (columns := self._columns(cursor)):
             self.ask(cursor, self._sql.create, ())
             columns = self._columns(cursor)
-        wanted = {
-            ("key", "varbinary", "PRI"),
-            ("token", "varbinary", ""),
-            ("expires_at", "bigint", ""),
-            ("fence", "bigint", ""),
-        }
-        if columns != wanted:
+        if columns != _COLUMNS:
             raise ConfigurationError(
-                f"{self.name}: {self._sql.table} is something else: choose another by ?table=my_leases"
+                f"{self.name}: {self._sql.table} is no table of leases: choose another, as in ?table=my_leases"
             )
+        for statement in self._sql.tried:
+            self.ask(cursor, statement, {"key": b"", "token": b"", "ms": 0})
 
     def _settings(self) -> Iterator[str]:
         yield f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {ceil(self.timeout)}"
@@ -195,6 +209,10 @@ class MysqlDatabase:
         text = f"{self.name}: {cause}"
         if code in _READ_ONLY:
             return ConfigurationError(f"{text}: name the server that is written to")
+        if code == ER.TABLEACCESS_DENIED_ERROR:
+            return ConfigurationError(
+                f"{text}: give this user the right, or let somebody who has it say: {in_one_line(self._sql.create)}"
+            )
         if code in _WRONG_PLACE:
-            return ConfigurationError(f"{text}: check user, password and database of the URL, and the user's rights")
+            return ConfigurationError(f"{text}: check user, password and database of the URL")
         return BackendUnavailable(text)

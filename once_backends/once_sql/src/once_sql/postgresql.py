@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast
@@ -14,21 +14,26 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from once_core.errors import BackendUnavailable, ConfigurationError
 
-from .connection import Parameters, has_something_to_read
-from .statements import LONGEST_KEY, Ask, Renewal
+from .connection import Parameters, connect_apart, has_something_to_read, shown
+from .names import Names, from_bytes, to_bytes
+from .statements import LONGEST_KEY, Ask, Asked, Renewal, Row, in_one_line, in_pages
 
 # Milliseconds since 1970. now() would stand still inside a transaction, and from before a statement waited for a row.
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
 
+# The statement's transaction is not waited for until it is on the disk.
+LAZY = "set_config('synchronous_commit', 'off', true)"
+
+
 class PostgresqlStatements:
     """All that is ever sent about one *table*, made once."""
 
-    insert: str | None = None  # `acquire` does it all
-    longest_key: int | None = LONGEST_KEY
+    names = Names(to_bytes, from_bytes, LONGEST_KEY)
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, durable: bool) -> None:
         self.table = table = ".".join(f'"{part}"' for part in table.split("."))
+        told = "" if durable else f", {LAZY}"
 
         # No index on expires_at: with one, no update of a row could stay in its page, and only the purge would use it.
         self.create = f"""
@@ -54,24 +59,25 @@ class PostgresqlStatements:
                     ELSE greatest(lease.fence + 1, {NOW})
                 END
             WHERE lease.expires_at <= {NOW} OR lease.token = excluded.token
-            RETURNING fence"""
+            RETURNING fence{told}"""
 
         self.renew = f"""
             UPDATE {table} SET expires_at = {NOW} + %(ms)s
             WHERE key = %(key)s AND token = %(token)s AND expires_at > {NOW}
-            RETURNING 1"""
+            RETURNING 1{told}"""
 
-        # The transaction is not waited for until it is on the disk: a release that is lost in a crash of the server
-        # costs the ttl, and no more.
+        # A release that is lost in a crash of the server costs the ttl, and no more.
         self.release = f"""
             UPDATE {table} SET expires_at = 0
             WHERE key = %(key)s AND token = %(token)s AND expires_at > {NOW}
-            RETURNING set_config('synchronous_commit', 'off', true)"""
+            RETURNING {LAZY}"""
+
+        self.tried = (self.acquire, self.renew, self.release)
 
         self.holder = f"""
             SELECT token, expires_at - {NOW} FROM {table} WHERE key = %(key)s AND expires_at > {NOW}"""
 
-        self.holders = f"""
+        self._holders = f"""
             SELECT key, token, expires_at - {NOW} FROM {table}
             WHERE key >= %(start)s AND key < %(end)s AND expires_at > {NOW}
             ORDER BY key LIMIT %(page)s"""
@@ -90,10 +96,19 @@ class PostgresqlStatements:
                 WHERE fence <= {NOW} - 3600000 AND expires_at <= {NOW} - 3600000
                 LIMIT 50000 FOR UPDATE SKIP LOCKED)"""
 
+    def take(self, ask: Ask, asked: Asked) -> int | None:
+        """Take a key that is free or the token's own, and return the fence; else None."""
+        rows = ask(self.acquire, asked)
+        return int(rows[0][0]) if rows else None
+
     def renew_many(self, ask: Ask, batch: Sequence[Renewal]) -> set[bytes]:
         """Renew (key, token, ms) of different keys by one statement; return the keys of those that were."""
         keys, tokens, ms = map(list, zip(*batch, strict=True))
         return {row[0] for row in ask(self._renew_many, {"keys": keys, "tokens": tokens, "ms": ms})}
+
+    def holders(self, ask: Ask, prefix: bytes) -> Iterator[Row]:
+        """Yield key, token and milliseconds left of each lease whose key starts with *prefix*."""
+        return in_pages(ask, self._holders, prefix)
 
 
 class PostgresqlDatabase:
@@ -103,16 +118,14 @@ class PostgresqlDatabase:
     embedded = False
 
     def __init__(self, engine: Engine, sql: PostgresqlStatements, timeout: float) -> None:
-        self.name = repr(engine.url)
+        self.name = shown(engine.url)
         self.timeout = timeout
         self._engine = engine
         self._sql = sql
 
     def open(self) -> psycopg.Cursor[Any]:
         try:
-            pooled = self._engine.raw_connection()
-            connection = cast("psycopg.Connection[Any]", pooled.driver_connection)
-            pooled.detach()  # from now on it is no other's, and never goes back
+            connection = cast("psycopg.Connection[Any]", connect_apart(self._engine).dbapi_connection)
             try:
                 connection.autocommit = True
                 # Else psycopg would wait for ever for a server that stands still.
@@ -137,10 +150,13 @@ class PostgresqlDatabase:
         cursor.connection.close()
 
     def _prepare(self, cursor: psycopg.Cursor[Any]) -> None:
-        if self.ask(cursor, "SELECT FROM pg_settings WHERE name = 'transaction_read_only' AND setting = 'on'", ()):
-            raise ConfigurationError(
-                f"{self.name}: it is read-only, maybe a replica: name the server that is written to"
-            )
+        ((pid, read_only),) = self.ask(cursor, "SELECT pg_backend_pid(), current_setting('transaction_read_only')", ())
+        if read_only == "on":
+            raise ConfigurationError(f"{self.name} is read-only, maybe a replica: name the server that is written to")
+        if pid != cursor.connection.info.backend_pid:
+            # There is a pooler in between, as pgbouncer: the next statement may be another process's of the server,
+            # which knows nothing of what was prepared.
+            cursor.connection.prepare_threshold = None
         try:
             self._try_out(cursor)
         except errors.UndefinedTable:
@@ -151,20 +167,22 @@ class PostgresqlDatabase:
     def _try_out(self, cursor: psycopg.Cursor[Any]) -> None:
         """Let the server plan what will be asked most, without doing it: it fails unless columns, types and key fit."""
         nothing = {"key": b"", "token": b"", "ms": 0}
-        for statement in (self._sql.acquire, self._sql.renew, self._sql.release):
+        for statement in self._sql.tried:
             self.ask(cursor, f"EXPLAIN {statement}", nothing)
 
     def _explain(self, error: Exception) -> BackendUnavailable | ConfigurationError:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-        text = f"{self.name}: {str(cause).strip()}"
+        reason = (isinstance(cause, psycopg.Error) and cause.diag.message_primary) or str(cause).strip()
+        text, state = f"{self.name}: {reason}", getattr(cause, "sqlstate", None) or ""
         if isinstance(cause, errors.InsufficientPrivilege | errors.InvalidSchemaName):
             return ConfigurationError(
-                f"{text}: grant it, or let somebody who may create the table by: python -m once_sql postgresql://"
+                f"{text}: give this user the right, or let somebody who has it say: {in_one_line(self._sql.create)}"
             )
-        if isinstance(cause, errors.SyntaxErrorOrAccessRuleViolation):
+        if state.startswith("42"):  # "syntax error or access rule violation": columns, types or key are others
             return ConfigurationError(
-                f"{text}: {self._sql.table} is something else: choose another by ?table=my_leases"
+                f"{text}: {self._sql.table} is no table of leases: choose another, as in ?table=my_leases"
             )
+        # What is told before there is a connection has no state, but words; in English unless the server has others.
         if isinstance(cause, psycopg.ProgrammingError | errors.InvalidPassword | errors.InvalidCatalogName) or any(
             sign in text for sign in ("authentication failed", "does not exist", "no password supplied", "pg_hba.conf")
         ):

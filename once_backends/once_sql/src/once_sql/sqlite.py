@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from math import ceil
 from time import monotonic, sleep
@@ -18,8 +18,9 @@ from sqlalchemy.pool import NullPool
 
 from once_core.errors import BackendUnavailable, ConfigurationError
 
-from .connection import Parameters
-from .statements import Ask, Renewal
+from .connection import Parameters, connect_apart, shown
+from .names import Names, from_bytes, to_bytes
+from .statements import Ask, Asked, Renewal, Row, in_pages
 
 # Milliseconds since 1970, rounded to undo what julianday's floating point did to the clock's whole milliseconds. A
 # statement reads the clock once, and only after it has the write lock: a grant does not age while it waits.
@@ -29,8 +30,7 @@ NOW = "CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER)"
 class SqliteStatements:
     """All that is ever sent about one *table*, made once."""
 
-    insert: str | None = None  # `acquire` does it all
-    longest_key: int | None = None
+    names = Names(to_bytes, from_bytes)
 
     def __init__(self, table: str) -> None:
         self.table = table
@@ -72,7 +72,7 @@ class SqliteStatements:
         self.holder = f"""
             SELECT token, expires_at - {NOW} FROM "{table}" WHERE key = :key AND expires_at > {NOW}"""
 
-        self.holders = f"""
+        self._holders = f"""
             SELECT key, token, expires_at - {NOW} FROM "{table}"
             WHERE key >= :start AND key < :end AND expires_at > {NOW}
             ORDER BY key LIMIT :page"""
@@ -83,6 +83,11 @@ class SqliteStatements:
             DELETE FROM "{table}" WHERE key IN (
                 SELECT key FROM "{table}"
                 WHERE fence <= {NOW} - 3600000 AND expires_at <= {NOW} - 3600000 LIMIT 50000)"""
+
+    def take(self, ask: Ask, asked: Asked) -> int | None:
+        """Take a key that is free or the token's own, and return the fence; else None."""
+        rows = ask(self.acquire, asked)
+        return int(rows[0][0]) if rows else None
 
     def renew_many(self, ask: Ask, batch: Sequence[Renewal]) -> set[bytes]:
         """Renew (key, token, ms) of different keys by one statement; return the keys of those that were."""
@@ -98,6 +103,10 @@ class SqliteStatements:
         )
         return {row[0] for row in renewed}
 
+    def holders(self, ask: Ask, prefix: bytes) -> Iterator[Row]:
+        """Yield key, token and milliseconds left of each lease whose key starts with *prefix*."""
+        return in_pages(ask, self._holders, prefix)
+
 
 def private_engine(url: URL, timeout: float) -> Engine:
     """Return an engine without a pool for *url*, whose relative path stays what it is now when the process moves."""
@@ -112,7 +121,7 @@ class SqliteDatabase:
     embedded = True
 
     def __init__(self, engine: Engine, sql: SqliteStatements, timeout: float) -> None:
-        self.name = repr(engine.url)
+        self.name = shown(engine.url)
         self.timeout = timeout
         self._path = _path(engine.url)
         self._engine = engine
@@ -123,9 +132,7 @@ class SqliteDatabase:
     def open(self) -> sqlite3.Cursor:
         self._refuse_bad_places()
         try:
-            pooled = self._engine.raw_connection()
-            connection = pooled.driver_connection
-            pooled.detach()  # from now on it is no other's, and never goes back
+            connection = connect_apart(self._engine).dbapi_connection
             assert isinstance(connection, sqlite3.Connection)
             try:
                 self._prepare(connection)
@@ -188,7 +195,9 @@ class SqliteDatabase:
         if mode != "wal":
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
-            raise ConfigurationError(f"{self.name}: no write-ahead log is possible there: take a file on a local disk")
+            raise ConfigurationError(
+                f"{self.name}: no write-ahead log is possible there: take a file on a local disk"
+            )
         connection.execute(self._sql.create)
         columns = connection.execute(f'PRAGMA table_info("{self._sql.table}")').fetchall()
         if {column[1]: column[5] for column in columns} != {"key": 1, "token": 0, "expires_at": 0, "fence": 0}:
@@ -222,8 +231,7 @@ class SqliteDatabase:
 
     def _foreign_table(self) -> ConfigurationError:
         return ConfigurationError(
-            f"{self.name}: {self._path} has something else by the name of {self._sql.table!r}: choose another, "
-            "as in ?table=my_leases"
+            f"{self.name}: {self._sql.table!r} is no table of leases there: choose another, as in ?table=my_leases"
         )
 
 

@@ -1,12 +1,12 @@
-"""A PostgreSQL and a MariaDB of the tests' own. What a crash of the machine would cost them is of no interest here."""
+"""A PostgreSQL, its pooler and a MariaDB of the tests' own. What a crash would cost them is of no interest here."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,22 @@ class SqlServer(Server):
 
     @property
     def url(self) -> str:
+        raise NotImplementedError
+
+    def say(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run each as the one who may do everything; return the rows of the last."""
+        rows: list[tuple[Any, ...]] = []
+        connection: Any = self.connect()
+        try:
+            cursor = connection.cursor()
+            for statement in statements:
+                cursor.execute(statement)
+                rows = list(cursor.fetchall()) if cursor.description else []
+        finally:
+            connection.close()
+        return rows
+
+    def connect(self) -> Any:
         raise NotImplementedError
 
     def run(self, *command: str) -> None:
@@ -56,6 +72,20 @@ class PostgresServer(SqlServer):
         options = [word for setting in settings for word in ("-c", setting)]
         return [self.program, "-D", str(self.folder / "data"), "-h", self.host, "-p", str(self.port), *options]
 
+    @contextmanager
+    def paused(self) -> Generator[None]:
+        """Stop it with all the processes that it has started: one for each connection."""
+        with super().paused():
+            listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.pid)], capture_output=True, check=True)
+            pids = [int(pid) for pid in listed.stdout.split()]
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                yield
+            finally:
+                for pid in pids:
+                    os.kill(pid, signal.SIGCONT)
+
     def is_up(self) -> bool:
         with suppress(psycopg.OperationalError), self.connect():
             return True
@@ -68,6 +98,39 @@ class PostgresServer(SqlServer):
     @property
     def url(self) -> str:
         return f"postgresql://once:{self.password}@{self.host}:{self.port}/postgres"
+
+
+class Pgbouncer(Server):
+    """Gives each transaction to any of four connections to *postgresql*."""
+
+    programs = ("pgbouncer",)
+    folders = ("/usr/sbin",)
+    user = "postgres"
+
+    def __init__(self, postgresql: PostgresServer) -> None:
+        super().__init__()
+        self.postgresql = postgresql
+
+    def command(self) -> list[str]:
+        server = self.postgresql
+        (settings := self.folder / "pgbouncer.ini").write_text(
+            f"""
+            [databases]
+            postgres = host={server.host} port={server.port} user=once password={server.password}
+            [pgbouncer]
+            listen_addr = {self.host}
+            listen_port = {self.port}
+            unix_socket_dir =
+            auth_type = any
+            pool_mode = transaction
+            default_pool_size = 4
+            """.replace("            ", "")
+        )
+        return [self.program, str(settings)]
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://once@{self.host}:{self.port}/postgres"
 
 
 class MariadbServer(SqlServer):
