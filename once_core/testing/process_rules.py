@@ -14,7 +14,7 @@ from ..backend import Grant
 from .asking import Ask
 from .basis import LONG, Basis, growing, new_key, new_token
 from .rules import RULES
-from .watching import switching_often
+from .watching import packages_of, stumble_in, switching_often
 
 _FORKS = 20
 _INHERITED = (
@@ -84,6 +84,7 @@ class ProcessRules(Basis):
         places = memoryview(mmap.mmap(-1, 8)).cast("I")
 
         def race(inherited: Ask, me: int) -> list[bool]:
+            stumble_in(packages_of(inherited.backend))
             wins: list[bool] = []
             for turn, key in enumerate(keys, 1):
                 self.line_up(places, me, turn)
