@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..hookspecs import BACKENDS
@@ -29,6 +30,8 @@ def lay_out(name: str, where: Path) -> Path:
         )
     if taken := [entry.value for entry in entry_points(group=BACKENDS) if entry.name == name]:
         raise ValueError(f"{name}:// is served by {taken[0]}, which is installed: choose another name")
+    if find_spec(f"once_{name}"):
+        raise ValueError(f"once_{name} would hide a module of that name, which is installed: choose another name")
     folder = where / f"once_{name}"
     if folder.exists():
         raise ValueError(f"{folder} exists: move it away, or choose another name")

@@ -14,9 +14,10 @@ from ..backend import Grant
 from .asking import Ask
 from .basis import LONG, Basis, growing, new_key, new_token
 from .rules import RULES
-from .watching import switching_often
+from .watching import packages_of, stumble_in, switching_often
 
 _FORKS = 20
+_WARM_UP = 30.0
 _INHERITED = (
     "pre-forking workers (Celery, gunicorn) inherit what the object has open: replies get mixed up, or never come"
 )
@@ -84,6 +85,7 @@ class ProcessRules(Basis):
         places = memoryview(mmap.mmap(-1, 8)).cast("I")
 
         def race(inherited: Ask, me: int) -> list[bool]:
+            stumble_in(packages_of(inherited.backend))
             wins: list[bool] = []
             for turn, key in enumerate(keys, 1):
                 self.line_up(places, me, turn)
@@ -103,7 +105,7 @@ class ProcessRules(Basis):
     def line_up(self, places: memoryview[int], me: int, turn: int) -> None:
         """Wait until the other process, too, has come to this turn."""
         places[me] = turn
-        self.wait_for(lambda: places[1 - me] >= turn)
+        self.wait_for(lambda: places[1 - me] >= turn, self.verb_timeout)
 
     def needs_processes(self) -> None:
         if self.process_local:
@@ -135,7 +137,7 @@ class ProcessRules(Basis):
             try:
                 for thread in threads:
                     thread.start()
-                self.wait_for(lambda: all(asked) or bool(errors))
+                self.wait_for(lambda: all(asked) or bool(errors), self.verb_timeout + _WARM_UP)
                 yield
             finally:
                 over.set()
@@ -144,10 +146,10 @@ class ProcessRules(Basis):
         if errors:
             raise errors[0]
 
-    def wait_for(self, condition: Callable[[], bool]) -> None:
+    def wait_for(self, condition: Callable[[], bool], patience: float) -> None:
         __tracebackhide__ = True
-        deadline = monotonic() + self.verb_timeout
+        deadline = monotonic() + patience
         while not condition():
             if monotonic() > deadline:
-                RULES[1].broken(f"others that were asking at the same time gave no answer in {self.verb_timeout:g} s")
+                RULES[1].broken(f"others that were asking at the same time gave no answer in {patience:g} s")
             sleep(0)

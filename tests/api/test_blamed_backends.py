@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable
@@ -133,6 +134,33 @@ def test_a_giving_back_without_an_answer_is_told_and_costs_no_result(
     assert "ran" == both.call(work)
     assert f"{verb}() of MemoryBackend of once-memory" in caplog.text
     assert "answered None: let it return what" in caplog.text
+
+
+def test_coroutines_of_a_backend_without_an_answer_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    backend = MemoryBackend()
+
+    class Aio:
+        async def acquire(self, *call: Any) -> Any:
+            return backend.acquire(*call)
+
+        async def release(self, key: str, token: str) -> None:
+            backend.release(key, token)
+
+        async def holder(self, key: str) -> int:
+            return 7
+
+        renew = release
+
+    vars(backend).update(aio=Aio(), never_blocks=False)
+
+    @Once(backend).once(key="work")
+    async def work() -> str:
+        return "ran"
+
+    assert "ran" == asyncio.run(work())
+    assert re.search(rf"release\(\) of \S+\.Aio answered None.* {HERE}:\d+", caplog.text)
+    with pytest.raises(BackendUnavailable, match=r"holder\(\) of \S+\.Aio answered 7"):
+        asyncio.run(work.holder())
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from once_core.testing import StandIn
 
+ENVIRONMENT = {**os.environ, "ONCE_URL": "redis://nowhere", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 PAGE = Path(__file__).parents[2] / "docs/testing.md"
 
 
@@ -21,7 +22,7 @@ def test_the_example_passes(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider"],
         cwd=tmp_path,
-        env={**os.environ, "ONCE_URL": "redis://nowhere", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
     )

@@ -19,13 +19,17 @@ from once_core.testing.rules import RULES
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/writing_a_backend.md").read_text()
 BLOCKS = re.findall(r"^```python\n# (\S+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-STEPS = {name: source for name, source in BLOCKS if name.startswith(("step_", "try_"))}
+STEPS = {name: source for name, source in BLOCKS if name.startswith(("step_", "try_", "forks"))}
 EXCERPTS = [(name, source) for name, source in BLOCKS if name not in STEPS]
 SOURCES = {
     "backend.py": ROOT / "examples/once_files/src/once_files/backend.py",
     "test_conformance.py": ROOT / "examples/once_files/tests/test_conformance.py",
     "once_metrics": ROOT / "examples/once_metrics/src/once_metrics/__init__.py",
 }
+
+# The kit traces the code that it races; measuring coverage does so, too.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+ENVIRONMENT["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
 
 SUITE = """
 import pytest
@@ -47,6 +51,23 @@ class TestFiles(BackendConformance):
 """
 
 
+FORKING = """
+import forks, os
+
+class NutBackend:
+    state = "open"
+    def close(self): self.state = "closed"
+
+backend = NutBackend()
+forks._backends.add(backend)
+pid = os.fork()
+if pid:
+    os.waitpid(pid, 0)
+with forks._no_fork:
+    print(f"{backend.state}, free in", "parent" if pid else "child", flush=True)
+"""
+
+
 def red(step: int) -> set[str]:
     """Return the tests that the page calls red in a step."""
     found: set[str] = set()
@@ -60,7 +81,7 @@ def run(folder: Path, *arguments: str) -> str:
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
     ).stdout
@@ -75,7 +96,12 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_dozen_lines_run(folder: Path) -> None:
     assert "checked 42, skipped None\n" == run(folder, "try_1.py")
-    assert {"step_1.py", "step_2.py", "try_1.py"} == set(STEPS)
+    assert {"step_1.py", "step_2.py", "try_1.py", "forks.py"} == set(STEPS)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
+def test_what_stands_about_forks_closes_before_and_asks_afterwards(folder: Path) -> None:
+    assert "closed, free in child\nclosed, free in parent\n" == run(folder, "-c", FORKING)
 
 
 @pytest.mark.parametrize(("step", "other"), [(1, 2), (2, 1)])

@@ -91,6 +91,7 @@ def test_it_has_the_shape_of_a_finished_plugin() -> None:
         ("7up", "write a-z, 0-9"),
         ("", "write a-z, 0-9"),
         ("memory", "memory:// is served by once_memory, which is installed: choose another name"),
+        ("core", "once_core would hide a module of that name"),
         ("nut", "once_nut exists: move it away"),
     ],
 )

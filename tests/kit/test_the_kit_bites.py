@@ -12,20 +12,15 @@ import pytest
 import once_core.testing
 from once_memory import MemoryBackend
 
-from . import broken, right
+from . import right
+from .broken import BROKEN
 
 pytest_plugins = ["pytester"]
 
-_ABSTRACT = {broken.Broken, broken.Able, broken.BrokenFile, broken.EncodesKeys}
-_BROKEN = [
-    found
-    for found in vars(broken).values()
-    if isinstance(found, type) and found.__module__ == broken.__name__ and found not in _ABSTRACT
-]
 _TURNS = int(os.environ.get("ONCE_KIT_TURNS", "1"))
 """How often each broken backend has to be caught: 20 of 20 shows that it is no luck."""
 
-_CASES = [(cls, test, rule) for cls in _BROKEN for test, rule in cls.caught_by.items()]  # type: ignore[attr-defined]  # all have it
+_CASES = [(cls, test, rule) for cls in BROKEN for test, rule in cls.caught_by.items()]  # type: ignore[attr-defined]  # all have it
 
 _SUITE = """
 import pytest
