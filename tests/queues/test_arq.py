@@ -42,7 +42,7 @@ class Arq:
         try:
             return str(self.run(ticket.result(timeout=PATIENCE, poll_delay=0.05)))
         except AlreadyLocked as error:
-            return type(error).__name__
+            return repr(error)
 
 
 @pytest.fixture(scope="module")

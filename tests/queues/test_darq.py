@@ -40,7 +40,7 @@ class Darq:
         try:
             return str(self.run(ticket.result(timeout=PATIENCE, pole_delay=0.05)))
         except AlreadyLocked as error:
-            return type(error).__name__
+            return repr(error)
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ class Taskiq:
         try:
             return str(self.run(ticket.wait_result(check_interval=0.05, timeout=PATIENCE)).raise_for_error().return_value)
         except AlreadyLocked as error:
-            return type(error).__name__
+            return repr(error)
 
 
 @pytest.fixture(scope="module")
