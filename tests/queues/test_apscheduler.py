@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,8 @@ import pytest
 
 from once_core import Once
 
-from .programs.bodies import TTL
+from .more_recipes import Recipes, recipes
+from .rules import kill_its_worker
 from .witness import Witness
 from .workers import Workers, until
 
@@ -44,9 +44,17 @@ def store(environment: None) -> Iterator[Once]:
 
 
 @pytest.fixture(scope="module")
-def schedulers(workers: Workers) -> None:
+def page(environment: None, tmp_path_factory: pytest.TempPathFactory) -> Recipes:
+    return recipes("apscheduler", tmp_path_factory.mktemp("page"), hold_at_least="3600")
+
+
+@pytest.fixture(scope="module")
+def schedulers(workers: Workers, witness: Witness, page: Recipes) -> None:
+    for order in (CANCELLED, "report"):
+        witness.open_gate(order)
+    program = ("queues.programs.apscheduler_process",)
     for kind in KINDS:
-        workers.start("queues.programs.apscheduler_process", kind, *ORDERS, KILLED, "-", CANCELLED, ready="ready")
+        workers.start(*program, kind, *ORDERS, KILLED, "-", CANCELLED, ready="ready", PYTHONPATH=page.path)
 
 
 @pytest.fixture(scope="module")
@@ -88,44 +96,42 @@ def test_a_skip_may_raise_instead(schedulers: None, store: Once, witness: Witnes
     assert {"AlreadyLocked"} == {answer for _, answer in meanwhile}
 
 
-def test_a_process_killed_with_sigkill_frees_its_order_within_the_ttl(
-    schedulers: None, store: Once, witness: Witness
-) -> None:
+def test_a_process_killed_with_sigkill_frees_its_order_within_the_ttl(schedulers: None, witness: Witness) -> None:
     until(lambda: witness.running(KILLED), "the order is being checked")
-    (killed,) = witness.runs(KILLED)
 
-    os.killpg(os.getpgid(killed.pid), signal.SIGKILL)
+    killed = kill_its_worker(witness, KILLED)
 
-    holder = store.lock(f"check_order-{KILLED}").holder()
-    assert holder is not None
-    assert killed.pid == holder.pid
-    assert holder.remaining is not None
-    assert holder.remaining <= TTL
     until(lambda: len(witness.runs(KILLED)) == 2, "another process checks it")
     assert killed.pid != witness.runs(KILLED)[1].pid
 
 
-def test_wrong_arguments_are_refused_when_the_job_is_added() -> None:
-    from apscheduler.schedulers.background import BackgroundScheduler
+def test_what_is_held_at_least_for_a_while_runs_in_one_process(schedulers: None, witness: Witness) -> None:
+    def asked_often() -> bool:
+        asked = [kind for kind, _ in _answers(witness, "report")]
+        return all(asked.count(kind) >= 5 for kind in set(asked)) and len(asked) >= 15
 
-    from .programs.apscheduler_tasks import check_order
+    until(asked_often, "each process asks for the report five times")
+
+    assert 1 == len(witness.runs("report"))
+
+
+def test_wrong_arguments_are_refused_when_the_job_is_added(page: Recipes) -> None:
+    from apscheduler.schedulers.background import BackgroundScheduler
 
     with pytest.raises(ValueError, match="order_id"):
-        BackgroundScheduler().add_job(check_order, "interval", seconds=1)
+        BackgroundScheduler().add_job(page.tasks.check_order, "interval", seconds=1)
 
 
-def test_a_job_is_kept_by_its_path_and_comes_back_as_the_same_function(tmp_path: Path) -> None:
+def test_a_job_is_kept_by_its_path_and_comes_back_as_the_same_function(page: Recipes, tmp_path: Path) -> None:
     from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
     from apscheduler.schedulers.background import BackgroundScheduler
-
-    from .programs.apscheduler_tasks import check_order
 
     jobs = SQLAlchemyJobStore(f"sqlite:///{tmp_path}/jobs.db")
     scheduler = BackgroundScheduler(jobstores={"default": jobs})
     scheduler.start(paused=True)
-    scheduler.add_job(check_order, "interval", seconds=1, args=[7], id="check")
+    scheduler.add_job(page.tasks.check_order, "interval", seconds=1, args=[7], id="check")
 
-    assert check_order is scheduler.get_job("check").func
+    assert page.tasks.check_order is scheduler.get_job("check").func
     scheduler.shutdown()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from once_core import AlreadyLocked
 
+from .more_recipes import Recipes, recipes
 from .rules import QueueRules
 from .witness import PATIENCE, Witness
 from .workers import Workers, until
@@ -21,19 +22,18 @@ pytest.importorskip("arq")
 class Arq:
     """Two workers of arq, and a client."""
 
-    def __init__(self, workers: Workers, runner: asyncio.Runner) -> None:
+    def __init__(self, workers: Workers, runner: asyncio.Runner, page: Recipes) -> None:
         from arq import create_pool
 
-        from .programs.arq_tasks import WorkerSettings
-
+        self.page = page
         self.run = runner.run
         self.workers = workers
-        self.client = self.run(create_pool(WorkerSettings.redis_settings))
+        self.client = self.run(create_pool(page.tasks.WorkerSettings.redis_settings))
         for _ in range(2):
             self.start_worker()
 
     def start_worker(self) -> None:
-        self.workers.start("arq", "queues.programs.arq_tasks.WorkerSettings", ready="Starting worker")
+        self.workers.start("arq", "arq_tasks.WorkerSettings", ready="Starting worker", PYTHONPATH=self.page.path)
 
     def ask(self, task: str, order: int) -> Any:
         return self.run(self.client.enqueue_job(task, order))
@@ -46,9 +46,10 @@ class Arq:
 
 
 @pytest.fixture(scope="module")
-def queue(workers: Workers) -> Iterator[Arq]:
+def queue(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arq]:
+    page = recipes("arq", tmp_path_factory.mktemp("page"), defer="0.2")
     with asyncio.Runner() as runner:
-        arq = Arq(workers, runner)
+        arq = Arq(workers, runner, page)
         yield arq
         runner.run(arq.client.aclose())
 

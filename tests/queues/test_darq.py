@@ -10,6 +10,7 @@ import pytest
 
 from once_core import AlreadyLocked
 
+from .more_recipes import Recipes, recipes
 from .rules import QueueRules
 from .witness import PATIENCE
 from .workers import Workers
@@ -20,21 +21,20 @@ pytest.importorskip("darq")
 class Darq:
     """Two workers of darq, and its app as a client."""
 
-    def __init__(self, workers: Workers, runner: asyncio.Runner) -> None:
-        from .programs import darq_tasks
-
-        self.tasks = darq_tasks
+    def __init__(self, workers: Workers, runner: asyncio.Runner, page: Recipes) -> None:
+        self.page = page
         self.workers = workers
         self.run = runner.run
-        self.run(darq_tasks.app.connect())
+        self.run(page.tasks.app.connect())
         for _ in range(2):
             self.start_worker()
 
     def start_worker(self) -> None:
-        self.workers.start("darq.cli", "-A", "queues.programs.darq_tasks.app", "worker", ready="Starting worker")
+        command = ("darq.cli", "--app", "darq_tasks.app", "worker")
+        self.workers.start(*command, ready="Starting worker", PYTHONPATH=self.page.path)
 
     def ask(self, task: str, order: int) -> Any:
-        return self.run(getattr(self.tasks, task).delay(order))
+        return self.run(getattr(self.page.tasks, task).delay(order))
 
     def answer(self, ticket: Any) -> str:
         try:
@@ -44,11 +44,12 @@ class Darq:
 
 
 @pytest.fixture(scope="module")
-def queue(workers: Workers) -> Iterator[Darq]:
+def queue(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Darq]:
+    page = recipes("darq", tmp_path_factory.mktemp("page"), defer="0.2")
     with asyncio.Runner() as runner:
-        darq = Darq(workers, runner)
+        darq = Darq(workers, runner, page)
         yield darq
-        runner.run(darq.tasks.app.disconnect())
+        runner.run(page.tasks.app.disconnect())
 
 
 class TestDarq(QueueRules):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from .more_recipes import Recipes, recipes
 from .rules import QueueRules
 from .witness import Witness
 from .workers import Worker, Workers, until
@@ -29,21 +30,22 @@ def environment(witness: Witness) -> Iterator[None]:
 class Procrastinate:
     """Two workers of procrastinate, and its app as a client."""
 
-    def __init__(self, workers: Workers) -> None:
-        from .programs import procrastinate_tasks
-
-        self.tasks = procrastinate_tasks
+    def __init__(self, workers: Workers, page: Recipes) -> None:
+        self.page = page
         self.workers = workers
         self.started: list[Worker] = []
         for _ in range(2):
             self.start_worker()
 
     def start_worker(self) -> None:
-        command = ("procrastinate", "--verbose", "--app", "queues.programs.procrastinate_tasks.app", "worker")
-        self.started.append(self.workers.start(*command, "--concurrency", "5", "-p", "0.2", ready="Starting worker"))
+        command = ("procrastinate", "--verbose", "--app", "procrastinate_tasks.app", "worker", "--concurrency", "5")
+        often = ("--fetch-job-polling-interval", "0.2")
+        self.started.append(
+            self.workers.start(*command, *often, ready="Starting worker", PYTHONPATH=self.page.path)
+        )
 
     def ask(self, task: str, order: int) -> Any:
-        return getattr(self.tasks, task).defer(order_id=order)
+        return getattr(self.page.tasks, task).defer(order_id=order)
 
     def answer(self, ticket: Any) -> str:
         """Return what a worker has logged of the job's end, as procrastinate keeps no results."""
@@ -57,16 +59,12 @@ class Procrastinate:
 
 
 @pytest.fixture(scope="module")
-def queue(workers: Workers) -> Iterator[Procrastinate]:
-    from .programs.procrastinate_tasks import app
-
-    with app.open():
-        app.schema_manager.apply_schema()
-        yield Procrastinate(workers)
+def queue(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Procrastinate]:
+    page = recipes("procrastinate", tmp_path_factory.mktemp("page"), wait="1")
+    with page.tasks.app.open():
+        page.tasks.app.schema_manager.apply_schema()
+        yield Procrastinate(workers, page)
 
 
 class TestProcrastinate(QueueRules):
-    @pytest.fixture(scope="class", params=["check_order", "check_order_in_thread"])
-    @classmethod
-    def check(cls, request: pytest.FixtureRequest) -> str:
-        return str(request.param)
+    pass

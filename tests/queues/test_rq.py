@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from .more_recipes import Recipes, recipes
 from .rules import QueueRules
 from .workers import Workers, until
 
@@ -15,27 +16,20 @@ pytest.importorskip("rq")
 
 
 class Rq:
-    """Five workers of rq, as each runs one task at a time, and a queue as a client."""
+    """Six workers of rq, as each runs one task at a time."""
 
-    def __init__(self, workers: Workers) -> None:
-        import redis
-        from rq import Queue, Retry
-
-        from .programs import rq_tasks
-
-        self.tasks = rq_tasks
+    def __init__(self, workers: Workers, page: Recipes) -> None:
+        self.page = page
         self.workers = workers
-        self.connection = redis.Redis.from_url(os.environ["ONCE_URL"])
-        self.queue = Queue(connection=self.connection)
-        self.retries = {"charge_order": Retry(max=100_000), "refund_order": Retry(max=1)}
-        for _ in range(5):
+        for _ in range(6):
             self.start_worker()
 
     def start_worker(self) -> None:
-        self.workers.start("rq.cli", "worker", "--url", os.environ["ONCE_URL"], ready="Listening on")
+        command = ("rq.cli", "worker", "--url", os.environ["ONCE_URL"], "--with-scheduler")
+        self.workers.start(*command, ready="Listening on", PYTHONPATH=self.page.path)
 
     def ask(self, task: str, order: int) -> Any:
-        return self.queue.enqueue(getattr(self.tasks, task), order, retry=self.retries.get(task))
+        return getattr(self.page.tasks, task).delay(order)
 
     def answer(self, ticket: Any) -> str:
         until(lambda: ticket.get_status() in ("finished", "failed"), f"{ticket} is over")
@@ -44,14 +38,11 @@ class Rq:
 
 
 @pytest.fixture(scope="module")
-def queue(workers: Workers) -> Iterator[Rq]:
-    rq = Rq(workers)
-    yield rq
-    rq.connection.close()
+def queue(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rq]:
+    page = recipes("rq", tmp_path_factory.mktemp("page"), interval="1")
+    yield Rq(workers, page)
+    page.tasks.redis.close()
 
 
 class TestRq(QueueRules):
-    @pytest.fixture(scope="class", params=["check_order", "check_order_in_loop"])
-    @classmethod
-    def check(cls, request: pytest.FixtureRequest) -> str:
-        return str(request.param)
+    pass

@@ -10,6 +10,7 @@ import pytest
 
 from once_core import AlreadyLocked
 
+from .more_recipes import Recipes, recipes
 from .rules import QueueRules
 from .witness import PATIENCE
 from .workers import Workers
@@ -18,42 +19,38 @@ pytest.importorskip("taskiq")
 
 
 class Taskiq:
-    """Two processes of taskiq under one master, and the broker as a client."""
+    """Two workers and a scheduler of taskiq, and the broker as a client."""
 
-    def __init__(self, workers: Workers, runner: asyncio.Runner) -> None:
-        from .programs import taskiq_tasks
-
-        self.tasks = taskiq_tasks
+    def __init__(self, workers: Workers, runner: asyncio.Runner, page: Recipes) -> None:
+        self.page = page
         self.workers = workers
         self.run = runner.run
-        self.run(taskiq_tasks.broker.startup())
+        self.run(page.tasks.broker.startup())
+        scheduler = ("taskiq", "scheduler", "taskiq_tasks:scheduler", "--update-interval", "1", "--loop-interval", "1")
+        workers.start(*scheduler, ready="Starting scheduler", PYTHONPATH=page.path)
         for _ in range(2):
             self.start_worker()
 
     def start_worker(self) -> None:
-        command = ("taskiq", "worker", "queues.programs.taskiq_tasks:broker", "--workers", "1")
-        self.workers.start(*command, ready="Listening started")
+        command = ("taskiq", "worker", "taskiq_tasks:broker", "queues.programs.taskiq_injecting", "--workers", "1")
+        self.workers.start(*command, ready="Listening started", PYTHONPATH=self.page.path)
 
     def ask(self, task: str, order: int) -> Any:
-        return self.run(getattr(self.tasks, task).kiq(order))
+        return self.run(getattr(self.page.tasks, task).kiq(order))
 
     def answer(self, ticket: Any) -> str:
-        try:
-            return str(self.run(ticket.wait_result(check_interval=0.05, timeout=PATIENCE)).raise_for_error().return_value)
-        except AlreadyLocked as error:
-            return repr(error)
+        result = self.run(ticket.wait_result(check_interval=0.05, timeout=PATIENCE))
+        return str(result.return_value) if result.error is None else repr(result.error)
 
 
 @pytest.fixture(scope="module")
-def queue(workers: Workers) -> Iterator[Taskiq]:
+def queue(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taskiq]:
+    page = recipes("taskiq", tmp_path_factory.mktemp("page"), default_delay="0.2")
     with asyncio.Runner() as runner:
-        taskiq = Taskiq(workers, runner)
+        taskiq = Taskiq(workers, runner, page)
         yield taskiq
-        runner.run(taskiq.tasks.broker.shutdown())
+        runner.run(page.tasks.broker.shutdown())
 
 
 class TestTaskiq(QueueRules):
-    @pytest.fixture(scope="class", params=["check_order", "check_order_in_thread"])
-    @classmethod
-    def check(cls, request: pytest.FixtureRequest) -> str:
-        return str(request.param)
+    pass

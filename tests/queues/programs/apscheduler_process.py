@@ -1,6 +1,6 @@
 """A process with a scheduler of its own, as each copy of a program has one: `KIND ORDER ORDER ... - ORDER`.
 
-Every 0.1 s it checks each order, and cancels those after the dash. The journal gets each job's answer.
+Every 0.1 s it checks each order, cancels those after the dash, and makes a report. The journal gets each job's answer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from apscheduler.executors.asyncio import AsyncIOExecutor
 from apscheduler.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from queues.programs import apscheduler_tasks as tasks
+import apscheduler_tasks as tasks
 from queues.witness import note
 
 kind = sys.argv[1]
@@ -34,6 +34,7 @@ async def main() -> None:
         scheduler.add_job(check, "interval", seconds=0.1, args=[order], id=order)
     for order in sys.argv[dash + 1 :]:
         scheduler.add_job(tasks.cancel_order, "interval", seconds=0.1, args=[order], id=order)
+    scheduler.add_job(tasks.report, "interval", seconds=0.1, id="report")
     scheduler.start()
     print("ready")
     await asyncio.Event().wait()
