@@ -4,6 +4,7 @@ import os
 import time
 
 from celery import Celery
+
 from once_core import once
 
 redis = os.environ["ONCE_URL"]  # keeps the leases, and is the broker too

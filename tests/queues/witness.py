@@ -54,6 +54,13 @@ async def await_gate(order: object) -> None:
         await asyncio.sleep(0.01)
 
 
+def is_to_fail(order: object) -> bool:
+    """Whether the run of *order* that has just begun is one of those that the test wants to fail."""
+    witness = Witness(_folder())
+    wanted = _failures(witness.folder, order)
+    return wanted.exists() and len(witness.runs(order)) <= int(wanted.read_text())
+
+
 class Run(NamedTuple):
     """One run of a body; *ended* is None where it goes on, or its process was killed."""
 
@@ -71,6 +78,10 @@ class Witness:
 
     def open_gate(self, order: object) -> None:
         _gate(self.folder, order).touch()
+
+    def let_fail(self, order: object, times: int) -> None:
+        """Let the first runs of *order* fail, if their body asks for it."""
+        _failures(self.folder, order).write_text(str(times))
 
     def notes(self, *words: object) -> list[list[str]]:
         """Return the lines that begin with *words*, in the order of time."""
@@ -116,3 +127,7 @@ def _folder() -> Path:
 
 def _gate(folder: Path, order: object) -> Path:
     return folder / f"open-{order}"
+
+
+def _failures(folder: Path, order: object) -> Path:
+    return folder / f"failures-{order}"

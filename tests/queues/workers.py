@@ -81,7 +81,7 @@ class Workers:
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             **environment,
         }
-        self._started: list[Worker] = []
+        self.started: list[Worker] = []
 
     def start(self, *command: str, ready: str, folder: Path | None = None, **environment: str) -> Worker:
         """Start a worker as `python -m` *command*, in *folder*, and wait until it prints *ready*."""
@@ -92,13 +92,13 @@ class Workers:
 
     def run(self, *command: str, folder: Path | None = None, **environment: str) -> Worker:
         """Start any command."""
-        log = self._folder / f"output-{len(self._started)}.txt"
+        log = self._folder / f"output-{len(self.started)}.txt"
         worker = Worker(list(command), folder or self._folder, {**self.environment, **environment}, log)
-        self._started.append(worker)
+        self.started.append(worker)
         return worker
 
     def close(self) -> None:
-        for worker in self._started:
+        for worker in self.started:
             worker.kill()
 
 

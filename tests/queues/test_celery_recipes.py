@@ -1,0 +1,253 @@
+"""The recipes for Celery in docs/task_queues.md, as they stand there, with real workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+pytest.importorskip("celery")
+
+from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
+
+from once_core import lock
+
+from .celery_workers import READY, start_worker
+from .recipes import PROGRAMS, imported, write_recipes
+from .witness import Witness
+from .workers import TESTS, Worker, Workers, until
+
+TTL = 2.0
+FASTER = {
+    "ttl": ("ttl=30", f"ttl={TTL}"),
+    "retry": ("default_retry_delay=10", "default_retry_delay=0.3"),
+    "limit": ("soft_time_limit=600", "soft_time_limit=1"),
+    "hold": ("hold_at_least=50", "hold_at_least=1"),
+    "beat": ('"schedule": 60.0', '"schedule": 0.1'),
+}
+VISIBILITY = (
+    '\nimport os\napp.conf.broker_transport_options = {"visibility_timeout": int(os.environ.get("VISIBILITY", 3600))}\n'
+)
+
+
+@pytest.fixture(scope="module")
+def recipes(environment: None, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    module = write_recipes("celery", tmp_path_factory.mktemp("recipes"), **FASTER)
+    with module.open("a") as file:
+        file.write(VISIBILITY)
+    return imported(module)
+
+
+@pytest.fixture(scope="module")
+def start(recipes: Any, workers: Workers) -> Callable[..., Worker]:
+    """Return what starts a worker for one queue."""
+    folders = [os.path.dirname(recipes.__file__), str(PROGRAMS), str(TESTS)]
+
+    def start(queue: str, *options: str, **environment: str) -> Worker:
+        path = os.pathsep.join(folders)
+        worker = start_worker(workers, "celery_recipes", "prefork", queue, *options, PYTHONPATH=path, **environment)
+        worker.wait_for(READY)
+        return worker
+
+    return start
+
+
+@pytest.fixture(scope="module", autouse=True)
+def worker(start: Callable[..., Worker]) -> Worker:
+    """The worker of all tests that do it no harm."""
+    return start("celery")
+
+
+@pytest.fixture
+def order(witness: Witness, new_order: Callable[[], int]) -> int:
+    """An order whose checks are not held up."""
+    order = new_order()
+    witness.open_gate(order)
+    return order
+
+
+@pytest.fixture
+def slow_order(new_order: Callable[[], int]) -> int:
+    """An order whose checks wait for its gate."""
+    return new_order()
+
+
+def test_a_task_that_must_run_is_tried_until_its_key_is_free(recipes: Any, witness: Witness, order: int) -> None:
+    with lock(f"must_run-{order}"):
+        result = recipes.must_run.delay(order)
+        until(lambda: result.state == "RETRY", "the task is to be tried again")
+        assert [] == witness.runs(order)
+
+    result.get()
+    assert 1 == len(witness.runs(order))
+
+
+@pytest.mark.parametrize("task", ["charge", "charge_by_hand", "put_back"])
+def test_a_retry_is_not_lost_to_the_lease_of_the_run_that_failed(
+    recipes: Any, witness: Witness, new_order: Callable[[], int], task: str
+) -> None:
+    orders = [new_order() for _ in range(20)]
+    for order in orders:
+        witness.let_fail(order, 2)
+        witness.open_gate(order)
+
+    for result in [getattr(recipes, task).delay(order) for order in orders]:
+        result.get()
+
+    assert dict.fromkeys(orders, 3) == {order: len(witness.runs(order)) for order in orders}
+    assert [] == witness.overlaps(*orders)
+
+
+def test_a_message_put_back_by_the_death_of_a_process_waits_for_the_lease_to_end(
+    recipes: Any, witness: Witness, slow_order: int
+) -> None:
+    result = recipes.survives.delay(slow_order)
+    until(lambda: witness.running(slow_order), "the order is being checked")
+
+    os.kill(witness.running(slow_order)[0].pid, signal.SIGKILL)
+    until(lambda: result.state == "RETRY", "the second delivery meets the lease")
+    runs_so_far = len(witness.runs(slow_order))
+    witness.open_gate(slow_order)
+    result.get()
+
+    assert 1 == runs_so_far
+    assert 2 == len(witness.runs(slow_order))
+
+
+def test_a_message_delivered_again_by_time_waits_for_the_run_under_way_and_survives_its_worker(
+    recipes: Any, start: Callable[..., Worker], witness: Witness, slow_order: int
+) -> None:
+    first = start("redelivery", VISIBILITY="1")
+    result = recipes.survives.apply_async((slow_order,), queue="redelivery")
+    until(lambda: witness.running(slow_order), "the order is being checked")
+    began = witness.running(slow_order)[0].began
+    until(lambda: time.monotonic() > began + 1, "the message is due again")
+
+    start("redelivery", VISIBILITY="1")  # looks at its start for what is due
+    until(lambda: result.state == "RETRY", "the second delivery meets the run under way")
+    first.kill()
+    runs_so_far = len(witness.runs(slow_order))
+    witness.open_gate(slow_order)
+    result.get()
+
+    assert 1 == runs_so_far
+    assert 2 == len(witness.runs(slow_order))
+
+
+def test_two_beats_make_one_run_per_period(
+    recipes: Any, workers: Workers, witness: Witness, worker: Worker, tmp_path: Any
+) -> None:
+    witness.open_gate("report")
+    path = os.pathsep.join([os.path.dirname(recipes.__file__), str(PROGRAMS), str(TESTS)])
+
+    beats = [
+        workers.run("celery", "--app", "celery_recipes", "beat", "-s", str(tmp_path / name), PYTHONPATH=path)
+        for name in ("one", "two")
+    ]
+    until(lambda: len(witness.runs("report")) >= 3, "the report is made three times")
+    for beat in beats:
+        beat.kill()
+
+    gaps = [following.began - run.began for run, following in pairwise(witness.runs("report"))]
+    assert min(gaps) > 0.8  # of the second that it is held; the beats ask every tenth
+
+
+def test_nothing_is_held_while_a_message_waits_for_its_time(recipes: Any, witness: Witness, order: int) -> None:
+    results = [recipes.must_run.apply_async((order,), countdown=1) for _ in range(3)]
+
+    held_before = recipes.must_run.run.is_locked(order)
+    for result in results:
+        result.get()
+
+    assert not held_before
+    assert 3 == len(witness.runs(order))
+    assert [] == witness.overlaps(order)
+
+
+def test_a_soft_time_limit_frees_the_key_at_once(recipes: Any, witness: Witness, slow_order: int) -> None:
+    result = recipes.limited.delay(slow_order)
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        result.get()
+
+    assert 1 == len(witness.runs(slow_order))
+    assert not recipes.limited.run.is_locked(slow_order)
+
+
+def test_a_hard_time_limit_frees_the_key_within_the_ttl(recipes: Any, witness: Witness, slow_order: int) -> None:
+    result = recipes.survives.apply_async((slow_order,), time_limit=1)
+
+    with pytest.raises(TimeLimitExceeded):
+        result.get()
+
+    assert 1 == len(witness.runs(slow_order))
+    until(lambda: not recipes.survives.run.is_locked(slow_order), "the key is free", TTL + 5)
+
+
+def test_a_warm_shutdown_waits_for_the_run_which_keeps_its_key(
+    recipes: Any, start: Callable[..., Worker], witness: Witness, slow_order: int
+) -> None:
+    worker = start("warm")
+    result = recipes.survives.apply_async((slow_order,), queue="warm")
+    until(lambda: witness.running(slow_order), "the order is being checked")
+
+    worker.signal(signal.SIGTERM)
+    worker.wait_for("Warm shutdown")
+    told = time.monotonic()
+    until(lambda: time.monotonic() > told + 1.5 * TTL, "the run is older than its ttl")
+    held = recipes.survives.run.is_locked(slow_order)
+    witness.open_gate(slow_order)
+
+    assert 0 == worker.wait()
+    assert held
+    assert "SUCCESS" == result.state
+    assert not recipes.survives.run.is_locked(slow_order)
+
+
+def test_a_cold_shutdown_frees_the_key_within_the_ttl(
+    recipes: Any, start: Callable[..., Worker], witness: Witness, slow_order: int
+) -> None:
+    worker = start("cold")
+    recipes.survives.apply_async((slow_order,), queue="cold")
+    until(lambda: witness.running(slow_order), "the order is being checked")
+
+    worker.signal(signal.SIGQUIT)
+    worker.wait()
+
+    until(lambda: not recipes.survives.run.is_locked(slow_order), "the key is free", TTL + 5)
+
+
+def test_a_change_that_arrives_during_a_run_is_seen_by_a_run_after_it(
+    recipes: Any, witness: Witness, slow_order: int
+) -> None:
+    first = recipes.order_changed(slow_order)
+    until(lambda: witness.running(slow_order), "the order is being synchronised")
+
+    second = recipes.order_changed(slow_order)
+    answer = second.get()
+    witness.open_gate(slow_order)
+
+    assert "left to the run under way, which will look once more" == answer
+    assert "in step" == first.get()
+    assert 2 == len(witness.runs(slow_order))
+    assert "in step" == recipes.sync_order.delay(slow_order).get()
+    assert 2 == len(witness.runs(slow_order))
+
+
+def test_what_is_asked_for_again_while_it_waits_is_enqueued_once(
+    recipes: Any, witness: Witness, slow_order: int
+) -> None:
+    recipes.ask_for_check(slow_order)
+    until(lambda: witness.running(slow_order), "the order is being checked")
+
+    asked = [recipes.ask_for_check(slow_order) for _ in range(5)]
+    witness.open_gate(slow_order)
+    until(lambda: len(witness.runs(slow_order)) == 2 and not witness.running(slow_order), "the second check is over")
+
+    assert 1 == len([message for message in asked if message])
+    assert [] == witness.overlaps(slow_order)
