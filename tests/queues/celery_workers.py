@@ -12,4 +12,5 @@ def start_worker(workers: Workers, app: str, pool: str, queue: str, *options: st
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")  # a second or two each
     name = ("--hostname", f"{queue}-{len(workers.started)}@tests", "--loglevel", "info")
     work = ("--pool", pool, "--concurrency", "4", "--queues", queue)
-    return workers.run("celery", "--app", app, "worker", *work, *name, *quiet, *options, **environment)
+    command = ("celery", "--app", app, "worker", *work, *name, *quiet, *options)
+    return workers.run(*command, folder=None, **environment)
