@@ -1,34 +1,44 @@
-"""The code of docs/task_queues.md, word for word but for its times, as a module for workers and for the tests."""
+"""The code of the pages on task queues, word for word but for its times, as a module for workers and for the tests."""
 
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
-ROOT = Path(__file__).parents[2]
+from .workers import TESTS
+
+PAGES = sorted((TESTS.parent / "docs").glob("*task_queues.md"))
 PROGRAMS = Path(__file__).parent / "programs"
 
 
-def write_recipes(framework: str, folder: Path, **faster: tuple[str, str]) -> Path:
-    """Write *framework*'s blocks to a module in *folder*; each of *faster* is a text and its substitute."""
-    page = (ROOT / "docs" / "task_queues.md").read_text()
-    (shop,) = re.findall(r"^from shop import .*?(?=  #)", page, re.MULTILINE)
+class Recipes(NamedTuple):
+    """The tasks of one framework, as this process has them, and the PYTHONPATH by which workers find the same."""
+
+    tasks: ModuleType
+    path: str
+
+
+def recipes(framework: str, folder: Path, more: str = "", **faster: float) -> Recipes:
+    """Write *framework*'s blocks to `FRAMEWORK_tasks.py` in *folder*, and import it.
+
+    *faster* gives other times to options that the page sets to numbers; *more* is code to add. Annotations become
+    texts, which is harder.
+    """
+    page = "\n".join(page.read_text() for page in PAGES)
+    shop = re.findall(r"^from shop import .*?(?=  #)", page, re.MULTILINE)[0]
     code = "\n\n".join(re.findall(rf"^```python {framework}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE))
-    for name, (text, substitute) in faster.items():
-        assert text in code, f"{name}: the recipes have no {text!r} any more"
-        code = code.replace(text, substitute)
-    module = folder / f"{framework}_recipes.py"
-    module.write_text(f"{shop}\n{code}")
-    return module
-
-
-def imported(module: Path) -> ModuleType:
-    """Import what `write_recipes` has written, as the workers do that have its folder, and PROGRAMS, on their path."""
-    sys.path[:0] = [str(module.parent), str(PROGRAMS)]
+    for option, value in faster.items():
+        code, count = re.subn(rf"\b{option}=(\d[\d_.]*|ctx\[.*?\])", f"{option}={value}", code)
+        assert count, f"the page has no {option} for {framework}"
+    (folder / f"{framework}_tasks.py").write_text(f"from __future__ import annotations\n\n{shop}\n\n{code}\n\n{more}")
+    folders = [str(folder), str(PROGRAMS), str(TESTS)]
+    sys.path[:0] = folders
     try:
-        return importlib.import_module(module.stem)
+        return Recipes(importlib.import_module(f"{framework}_tasks"), os.pathsep.join(folders))
     finally:
-        del sys.path[:2]
+        del sys.path[: len(folders)]

@@ -20,11 +20,10 @@ from once_core import AlreadyLocked, lock
 from redis_server import RedisServer
 
 from .celery_workers import READY, start_worker
-from .recipes import ROOT
 from .witness import Witness
 from .workers import EXAMPLES, TESTS, Workers, start_line, until
 
-PROGRAM = "queues.programs.celery_tasks"
+PROGRAM = "queues.programs.celery_program"
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +167,7 @@ def test_the_example_of_the_readme_runs_and_skips_word_for_word(
     redis: RedisServer, workers: Workers, witness: Witness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its body does nothing, so an observer, installed where the worker finds it, tells of runs and skips."""
-    example = (ROOT / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
+    example = (TESTS.parent / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
     (tmp_path / "readme.py").write_text(example)
     (tmp_path / "shop.py").write_text(
         "from celery import Celery\n"
