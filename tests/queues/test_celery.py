@@ -203,7 +203,7 @@ def test_the_example_of_the_readme_runs_and_skips_word_for_word(
 def test_the_one_line_of_the_example_checks_orders_and_says_what_was_skipped(
     redis: RedisServer, workers: Workers
 ) -> None:
-    line = start_line("celery_orders", redis.url)
+    line = start_line("celery_orders", f"{redis.url}/1")
 
     done = workers.run("bash", "-c", line, folder=EXAMPLES / "celery_orders")
 
