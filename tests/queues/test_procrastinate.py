@@ -1,0 +1,70 @@
+"""procrastinate, with real workers and a real PostgreSQL: coroutines and plain functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .more_recipes import Recipes, recipes
+from .rules import QueueRules
+from .witness import Witness
+from .workers import Worker, Workers, until
+
+pytest.importorskip("procrastinate")
+
+
+@pytest.fixture(scope="module")
+def environment(witness: Witness) -> Iterator[None]:
+    """Let this process and the workers know PostgreSQL, which is the queue and keeps the leases."""
+    from sql_servers import PostgresServer
+
+    with PostgresServer() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ONCE_URL", server.url)
+        patch.setenv("WITNESS", str(witness.folder))
+        yield
+
+
+class Procrastinate:
+    """Two workers of procrastinate, and its app as a client."""
+
+    def __init__(self, workers: Workers, page: Recipes) -> None:
+        self.page = page
+        self.workers = workers
+        self.started: list[Worker] = []
+        for _ in range(2):
+            self.start_worker()
+
+    def start_worker(self) -> None:
+        command = ("procrastinate", "--verbose", "--app", "procrastinate_tasks.app", "worker", "--concurrency", "5")
+        often = ("--fetch-job-polling-interval", "0.2")
+        self.started.append(
+            self.workers.start(*command, *often, ready="Starting worker", PYTHONPATH=self.page.path)
+        )
+
+    def ask(self, task: str, order: int) -> Any:
+        return getattr(self.page.tasks, task).defer(order_id=order)
+
+    def answer(self, ticket: Any) -> str:
+        """Return what a worker has logged of the job's end, as procrastinate keeps no results."""
+        ended = re.compile(rf"\[{ticket}\].* ended with status: (?:Success.* Result: (.+)|(Error, lasted[^[]*))")
+
+        def ends() -> list[str]:
+            return [end[1] or end[2] for worker in self.started for end in ended.finditer(worker.output())]
+
+        until(ends, f"job {ticket} is over")
+        return ends()[0]
+
+
+@pytest.fixture(scope="module")
+def queue(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Procrastinate]:
+    page = recipes("procrastinate", tmp_path_factory.mktemp("page"), wait="1")
+    with page.tasks.app.open():
+        page.tasks.app.schema_manager.apply_schema()
+        yield Procrastinate(workers, page)
+
+
+class TestProcrastinate(QueueRules):
+    pass
