@@ -1,0 +1,57 @@
+"""Tasks for Celery's workers. Nothing here says where once has its store: that is in the environment's ONCE_URL."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+from uuid import UUID
+
+from celery import Celery
+
+from once_core import current_lease, once
+from queues.programs.shop import ask_the_bank
+from queues.witness import checking
+
+TTL = 2.0
+
+app = Celery("queues", broker=os.environ["ONCE_URL"], backend=os.environ["ONCE_URL"])
+app.conf.broker_connection_retry_on_startup = True
+
+
+@app.task
+@once(key="check_order-{order_id}", return_on_locked="skipped")
+def check_order(order_id: int) -> str:
+    return ask_the_bank(order_id)
+
+
+@app.task
+@once(key="check_quickly-{order_id}", return_on_locked="skipped")
+def check_quickly(order_id: int) -> str:
+    with checking(order_id):
+        time.sleep(0.03)
+    return "checked"
+
+
+@app.task
+@once(key="check_or_raise-{order_id}", raise_on_locked=True, ttl=TTL)
+def check_or_raise(order_id: int) -> str:
+    return ask_the_bank(order_id)
+
+
+@app.task(bind=True)
+@once(key="check_bound-{order_id}", return_on_locked="skipped")
+def check_bound(self: Any, order_id: int, *, since: UUID | None = None) -> list[str]:
+    lease = current_lease()
+    assert lease is not None
+    return [self.name, lease.key, self.request.id]
+
+
+@app.task(bind=True)
+@once(key="retry_inside-{order_id}", return_on_locked="skipped")
+def retry_inside(self: Any, order_id: int) -> None:
+    self.retry(countdown=0, throw=False)
+    ask_the_bank(order_id)
+
+
+check_order.run.is_locked(0)  # the store is asked before the worker forks
