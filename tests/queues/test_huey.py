@@ -20,7 +20,7 @@ from .workers import Worker, Workers
 
 
 class Huey:
-    """A consumer with threads, one with processes, and the tasks as a client."""
+    """Two consumers with processes, one with threads in place of who is killed, and the tasks as a client."""
 
     def __init__(self, page: Recipes, workers: Workers) -> None:
         self.page = page
@@ -28,7 +28,7 @@ class Huey:
 
     def start_worker(self, kind: str = "thread") -> Worker:
         often = ("--scheduler-interval", "1", "--max-delay", "0.1")
-        command = ("huey_consumer", "huey_tasks.huey", "--workers", "5", "--worker-type", kind, *often)
+        command = ("huey_consumer", "huey_tasks.huey", "--workers", "4", "--worker-type", kind, *often)
         return self.workers.run(*command, PYTHONPATH=self.page.path)
 
     def ask(self, task: str, order: int) -> Any:
@@ -49,7 +49,7 @@ def page(environment: None, tmp_path_factory: pytest.TempPathFactory) -> Recipes
 @pytest.fixture(scope="module")
 def queue(page: Recipes, workers: Workers) -> Iterator[Huey]:
     queue = Huey(page, workers)
-    for worker in [queue.start_worker(kind) for kind in ("thread", "process")]:
+    for worker in [queue.start_worker(kind) for kind in ("process", "process")]:
         worker.wait_for("The following commands")
     yield queue
     page.tasks.huey.storage.pool.disconnect()
