@@ -23,7 +23,12 @@ from .witness import PATIENCE, Witness
 from .workers import Worker, Workers, until
 
 READY = "Listening started"
-QUEUE = 'broker.queue_name = os.environ.get("QUEUE", broker.queue_name)'
+MORE = """
+from taskiq.serializers import JSONSerializer
+
+broker.result_backend.serializer = JSONSerializer()  # harder than pickle: exceptions are made anew, from text
+broker.queue_name = os.environ.get("QUEUE", broker.queue_name)
+"""
 
 
 class Taskiq:
@@ -56,7 +61,7 @@ class Taskiq:
 
 @pytest.fixture(scope="module")
 def page(environment: None, tmp_path_factory: pytest.TempPathFactory) -> Recipes:
-    return recipes("taskiq", tmp_path_factory.mktemp("page"), QUEUE, ttl=TTL, default_delay=0.2)
+    return recipes("taskiq", tmp_path_factory.mktemp("page"), MORE, ttl=TTL, default_delay=0.2)
 
 
 @pytest.fixture(scope="module")
