@@ -1,4 +1,4 @@
-"""A program that checks each order in progress ten times in three seconds, as each of its copies does."""
+"""A program that checks each order in progress, again and again, as each of its copies does."""
 
 import os
 import time
@@ -26,5 +26,5 @@ scheduler.add_listener(answered, EVENT_JOB_EXECUTED)
 for order_id in ORDERS_IN_PROGRESS:
     scheduler.add_job(check_order, "interval", seconds=0.3, args=[order_id], id=str(order_id))
 scheduler.start()
-time.sleep(3)
+time.sleep(4)
 scheduler.shutdown()

@@ -11,7 +11,7 @@ from once_core import once
 
 @once(key="check_order-{order_id}", return_on_locked="skipped, as it is being checked")
 async def check_order(ctx: dict[str, Any], order_id: int) -> str:
-    await asyncio.sleep(0.5)  # the bank takes a while
+    await asyncio.sleep(1)  # the bank takes a while
     return f"checked in process {os.getpid()}"
 
 

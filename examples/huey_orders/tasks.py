@@ -13,5 +13,5 @@ huey = SqliteHuey(filename="huey.db")
 @huey.task()
 @once(key="check_order-{order_id}", return_on_locked="skipped, as it is being checked")
 def check_order(order_id: int) -> str:
-    time.sleep(0.5)  # the bank takes a while
+    time.sleep(1)  # the bank takes a while
     return f"checked in process {os.getpid()}"

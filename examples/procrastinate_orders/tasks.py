@@ -13,5 +13,5 @@ app = App(connector=PsycopgConnector(conninfo=os.environ["ONCE_URL"]))  # keeps 
 @app.task
 @once(key="check_order-{order_id}", return_on_locked="skipped, as it is being checked")
 async def check_order(order_id: int) -> str:
-    await asyncio.sleep(0.5)  # the bank takes a while
+    await asyncio.sleep(1)  # the bank takes a while
     return f"checked in process {os.getpid()}"

@@ -14,5 +14,5 @@ redis = Redis.from_url(os.environ["ONCE_URL"])  # keeps the leases, and is the b
 @job("default", connection=redis)
 @once(key="check_order-{order_id}", return_on_locked="skipped, as it is being checked")
 def check_order(order_id: int) -> str:
-    time.sleep(0.5)  # the bank takes a while
+    time.sleep(1)  # the bank takes a while
     return f"checked in process {os.getpid()}"

@@ -14,5 +14,5 @@ broker = ListQueueBroker(redis).with_result_backend(RedisAsyncResultBackend(redi
 @broker.task
 @once(key="check_order-{order_id}", return_on_locked="skipped, as it is being checked")
 async def check_order(order_id: int) -> str:
-    await asyncio.sleep(0.5)  # the bank takes a while
+    await asyncio.sleep(1)  # the bank takes a while
     return f"checked in process {os.getpid()}"

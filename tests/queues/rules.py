@@ -142,14 +142,13 @@ class QueueRules:
 def kill_its_worker(witness: Witness, order: object) -> Run:
     """Kill the worker that checks *order*, with all its processes; return the run that has died."""
     (run,) = witness.runs(order)
-
-    os.killpg(os.getpgid(run.pid), signal.SIGKILL)
-
     store = Once(os.environ["ONCE_URL"])
     holder = store.lock(f"check_order-{order}").holder()
     store.close()
     assert holder is not None
     assert run.pid == holder.pid
     assert holder.remaining is not None
-    assert holder.remaining <= TTL
+    assert holder.remaining <= TTL  # and from now on nobody renews it
+
+    os.killpg(os.getpgid(run.pid), signal.SIGKILL)
     return run

