@@ -163,6 +163,19 @@ def test_a_retry_that_is_published_inside_the_body_is_skipped_by_the_lease_of_it
     assert 1 == still_running == len(witness.runs(order))
 
 
+def test_a_run_that_is_to_be_ignored_frees_its_key(
+    pool: str, tasks: Any, witness: Witness, new_order: Callable[[], int]
+) -> None:
+    order, check = new_order(), tasks.check_ignored
+    witness.open_gate(order)
+
+    check.apply_async((order,), queue=pool)
+    until(lambda: witness.runs(order), "the order is checked")
+    until(lambda: not check.run.is_locked(order), "the key is free", 10)  # of a ttl of 30 s
+    check.apply_async((order,), queue=pool)
+    until(lambda: len(witness.runs(order)) == 2, "the order is checked again")
+
+
 def test_the_example_of_the_readme_runs_and_skips_word_for_word(
     redis: RedisServer, workers: Workers, witness: Witness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

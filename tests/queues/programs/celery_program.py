@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from celery import Celery
+from celery.exceptions import Ignore
 
 from once_core import current_lease, once
 from queues.programs.shop import ask_the_bank
@@ -52,6 +53,13 @@ def check_bound(self: Any, order_id: int, *, since: UUID | None = None) -> list[
 def retry_inside(self: Any, order_id: int) -> None:
     self.retry(countdown=0, throw=False)
     ask_the_bank(order_id)
+
+
+@app.task
+@once(key="check_ignored-{order_id}", return_on_locked="skipped")
+def check_ignored(order_id: int) -> None:
+    ask_the_bank(order_id)
+    raise Ignore
 
 
 check_order.run.is_locked(0)  # the store is asked before the worker forks
