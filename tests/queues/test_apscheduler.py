@@ -14,6 +14,7 @@ import pytest
 
 from once_core import Once
 
+from .examples import answers_of_example
 from .more_recipes import Recipes, recipes
 from .rules import kill_its_worker
 from .witness import Witness
@@ -133,6 +134,13 @@ def test_a_job_is_kept_by_its_path_and_comes_back_as_the_same_function(page: Rec
 
     assert page.tasks.check_order is scheduler.get_job("check").func
     scheduler.shutdown()
+
+
+def test_the_example_checks_orders_and_says_what_was_skipped(workers: Workers, tmp_path: Path) -> None:
+    answers = answers_of_example("apscheduler_orders", workers, tmp_path)
+
+    assert {"41", "42", "43"} == {order for order, answer in answers if answer == "checked"}
+    assert {"41", "42", "43"} == {order for order, answer in answers if answer == "skipped"}
 
 
 def _answers(witness: Witness, order: str) -> list[list[str]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from .examples import answers_of_example
 from .more_recipes import Recipes, recipes
 from .rules import QueueRules
 from .witness import PATIENCE
@@ -50,3 +52,11 @@ def queue(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 class TestHuey(QueueRules):
     pass
+
+
+def test_the_example_checks_orders_and_says_what_was_skipped(workers: Workers, tmp_path: Path) -> None:
+    answers = answers_of_example("huey_orders", workers, tmp_path)
+
+    assert {"41", "42", "43"} == {order for order, answer in answers if answer == "checked"}
+    assert {"41", "42", "43"} == {order for order, answer in answers if answer == "skipped"}
+    assert 18 == answers.total()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from .examples import answers_of_example
 from .more_recipes import Recipes, recipes
 from .rules import QueueRules
 from .witness import Witness
@@ -68,3 +72,15 @@ def queue(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 class TestProcrastinate(QueueRules):
     pass
+
+
+def test_the_example_checks_orders_and_says_what_was_skipped(workers: Workers, tmp_path: Path) -> None:
+    url = os.environ["ONCE_URL"]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE example")
+
+    answers = answers_of_example("procrastinate_orders", workers, tmp_path, url.replace("/postgres", "/example"))
+
+    assert {"41", "42", "43"} == {order for order, answer in answers if answer == "checked"}
+    assert {"41", "42", "43"} == {order for order, answer in answers if answer == "skipped"}
+    assert 18 == answers.total()

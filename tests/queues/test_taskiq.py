@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from once_core import AlreadyLocked
 
+from .examples import answers_of_example
 from .more_recipes import Recipes, recipes
 from .rules import QueueRules
 from .witness import PATIENCE
@@ -54,3 +57,11 @@ def queue(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 class TestTaskiq(QueueRules):
     pass
+
+
+def test_the_example_checks_orders_and_says_what_was_skipped(workers: Workers, tmp_path: Path) -> None:
+    answers = answers_of_example("taskiq_orders", workers, tmp_path, os.environ["ONCE_URL"] + "/1")
+
+    assert {"41", "42", "43"} == {order for order, answer in answers if answer == "checked"}
+    assert {"41", "42", "43"} == {order for order, answer in answers if answer == "skipped"}
+    assert 18 == answers.total()
