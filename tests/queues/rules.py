@@ -1,6 +1,6 @@
 """What every task queue must show with real workers. Each rule is told once; a queue's test file inherits them.
 
-The tasks are those of docs/more_task_queues.md: check_order, cancel_order, charge_order and refund_order.
+The tasks are those of the pages in docs: check_order, cancel_order, charge_order and refund_order.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import pytest
 
 from once_core import Once
 
-from .more_recipes import TTL
 from .witness import Run, Witness
 from .workers import until
+
+TTL = 3
+"""Seconds that a killed worker costs in these tests."""
 
 _numbers = itertools.count(1)
 
@@ -31,8 +33,8 @@ class Queue(Protocol):
     def answer(self, ticket: Any) -> str:
         """Wait for the end of a task; return its result as a text, or what is known of its exception."""
 
-    def start_worker(self) -> None:
-        """Start one more worker and wait until it is ready."""
+    def start_worker(self) -> object:
+        """Start one more worker."""
 
 
 class Spawned(NamedTuple):

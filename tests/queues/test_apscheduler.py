@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +16,8 @@ import pytest
 from once_core import Once
 
 from .examples import answers_of_example
-from .more_recipes import Recipes, recipes
-from .rules import kill_its_worker
+from .recipes import Recipes, recipes
+from .rules import TTL, kill_its_worker
 from .witness import Witness
 from .workers import Workers, until
 
@@ -46,16 +47,17 @@ def store(environment: None) -> Iterator[Once]:
 
 @pytest.fixture(scope="module")
 def page(environment: None, tmp_path_factory: pytest.TempPathFactory) -> Recipes:
-    return recipes("apscheduler", tmp_path_factory.mktemp("page"), hold_at_least="3600")
+    return recipes("apscheduler", tmp_path_factory.mktemp("page"), ttl=TTL, hold_at_least=3600)
 
 
 @pytest.fixture(scope="module")
 def schedulers(workers: Workers, witness: Witness, page: Recipes) -> None:
     for order in (CANCELLED, "report"):
         witness.open_gate(order)
-    program = ("queues.programs.apscheduler_process",)
-    for kind in KINDS:
-        workers.start(*program, kind, *ORDERS, KILLED, "-", CANCELLED, ready="ready", PYTHONPATH=page.path)
+    orders = (*ORDERS, KILLED, "-", CANCELLED)
+    program = (sys.executable, "-m", "queues.programs.apscheduler_process")
+    for worker in [workers.run(*program, kind, *orders, PYTHONPATH=page.path) for kind in KINDS]:
+        worker.wait_for("ready")
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +138,7 @@ def test_a_job_is_kept_by_its_path_and_comes_back_as_the_same_function(page: Rec
     scheduler.shutdown()
 
 
-def test_the_example_checks_orders_and_says_what_was_skipped(workers: Workers, tmp_path: Path) -> None:
+def test_the_one_line_of_the_example_checks_orders_and_says_what_was_skipped(workers: Workers, tmp_path: Path) -> None:
     answers = answers_of_example("apscheduler_orders", workers, tmp_path)
 
     assert {"41", "42", "43"} == {order for order, answer in answers if answer == "checked"}

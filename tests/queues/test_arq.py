@@ -1,9 +1,8 @@
-"""arq, with real workers: coroutines, which get a context first."""
+"""arq, with real workers: coroutine functions, which get a context first."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,32 +10,30 @@ from typing import Any
 
 import pytest
 
-from once_core import AlreadyLocked
+pytest.importorskip("arq")
+
+from arq import create_pool
+
+from once_core import AlreadyLocked, lock
 
 from .examples import answers_of_example
-from .more_recipes import Recipes, recipes
-from .rules import QueueRules
-from .witness import PATIENCE, Witness
-from .workers import Workers, until
-
-pytest.importorskip("arq")
+from .recipes import Recipes, recipes
+from .rules import TTL, QueueRules
+from .witness import PATIENCE
+from .workers import Worker, Workers
 
 
 class Arq:
-    """Two workers of arq, and a client."""
+    """Two workers, and a client."""
 
-    def __init__(self, workers: Workers, runner: asyncio.Runner, page: Recipes) -> None:
-        from arq import create_pool
-
+    def __init__(self, page: Recipes, workers: Workers, runner: asyncio.Runner) -> None:
         self.page = page
-        self.run = runner.run
         self.workers = workers
-        self.client = self.run(create_pool(page.tasks.WorkerSettings.redis_settings))
-        for _ in range(2):
-            self.start_worker()
+        self.run = runner.run
+        self.client: Any = self.run(create_pool(page.tasks.WorkerSettings.redis_settings))
 
-    def start_worker(self) -> None:
-        self.workers.start("arq", "arq_tasks.WorkerSettings", ready="Starting worker", PYTHONPATH=self.page.path)
+    def start_worker(self) -> Worker:
+        return self.workers.run("arq", "arq_tasks.WorkerSettings", PYTHONPATH=self.page.path)
 
     def ask(self, task: str, order: int) -> Any:
         return self.run(self.client.enqueue_job(task, order))
@@ -49,19 +46,35 @@ class Arq:
 
 
 @pytest.fixture(scope="module")
-def queue(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arq]:
-    page = recipes("arq", tmp_path_factory.mktemp("page"), defer="0.2")
+def page(environment: None, tmp_path_factory: pytest.TempPathFactory) -> Recipes:
+    return recipes("arq", tmp_path_factory.mktemp("page"), ttl=TTL, defer=0.2)
+
+
+@pytest.fixture(scope="module")
+def queue(page: Recipes, workers: Workers) -> Iterator[Arq]:
     with asyncio.Runner() as runner:
-        arq = Arq(workers, runner, page)
-        yield arq
-        runner.run(arq.client.aclose())
+        queue = Arq(page, workers, runner)
+        for worker in [queue.start_worker() for _ in range(2)]:
+            worker.wait_for("Starting worker")
+        yield queue
+        runner.run(queue.client.aclose())
+
+
+def test_already_locked_comes_back_as_itself(queue: Arq, new_order: Callable[[], int]) -> None:
+    order = new_order()
+    with lock(f"check_order-{order}") as lease, pytest.raises(AlreadyLocked) as caught:
+        queue.run(queue.ask("cancel_order", order).result(timeout=PATIENCE))
+
+    assert f"check_order-{order}" == caught.value.key
+    assert caught.value.holder is not None
+    assert lease.token == caught.value.holder.token
 
 
 class TestArq(QueueRules):
-    pass
+    """Coroutine functions with a context."""
 
 
-def test_the_example_checks_orders_and_says_what_was_skipped(workers: Workers, tmp_path: Path) -> None:
+def test_the_one_line_of_the_example_checks_orders_and_says_what_was_skipped(workers: Workers, tmp_path: Path) -> None:
     answers = answers_of_example("arq_orders", workers, tmp_path, os.environ["ONCE_URL"] + "/1")
 
     assert {"41", "42", "43"} == {order for order, answer in answers if answer == "checked"}

@@ -1,4 +1,4 @@
-"""procrastinate, with real workers and a real PostgreSQL: coroutines and plain functions."""
+"""procrastinate, with real workers and a real PostgreSQL: coroutine functions, and functions in threads."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 import psycopg
 import pytest
 
+pytest.importorskip("procrastinate")
+
+from sql_servers import PostgresServer
+
 from .examples import answers_of_example
-from .more_recipes import Recipes, recipes
-from .rules import QueueRules
+from .recipes import Recipes, recipes
+from .rules import TTL, QueueRules
 from .witness import Witness
 from .workers import Worker, Workers, until
-
-pytest.importorskip("procrastinate")
 
 
 @pytest.fixture(scope="module")
 def environment(witness: Witness) -> Iterator[None]:
     """Let this process and the workers know PostgreSQL, which is the queue and keeps the leases."""
-    from sql_servers import PostgresServer
-
     with PostgresServer() as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONCE_URL", server.url)
         patch.setenv("WITNESS", str(witness.folder))
@@ -32,21 +32,16 @@ def environment(witness: Witness) -> Iterator[None]:
 
 
 class Procrastinate:
-    """Two workers of procrastinate, and its app as a client."""
+    """Two workers, and the app as a client."""
 
-    def __init__(self, workers: Workers, page: Recipes) -> None:
+    def __init__(self, page: Recipes, workers: Workers) -> None:
         self.page = page
         self.workers = workers
-        self.started: list[Worker] = []
-        for _ in range(2):
-            self.start_worker()
 
-    def start_worker(self) -> None:
-        command = ("procrastinate", "--verbose", "--app", "procrastinate_tasks.app", "worker", "--concurrency", "5")
-        often = ("--fetch-job-polling-interval", "0.2")
-        self.started.append(
-            self.workers.start(*command, *often, ready="Starting worker", PYTHONPATH=self.page.path)
-        )
+    def start_worker(self) -> Worker:
+        options = ("--concurrency", "5", "--fetch-job-polling-interval", "0.2")
+        command = ("procrastinate", "--app", "procrastinate_tasks.app", "worker", *options)
+        return self.workers.run(*command, PYTHONPATH=self.page.path)
 
     def ask(self, task: str, order: int) -> Any:
         return getattr(self.page.tasks, task).defer(order_id=order)
@@ -56,25 +51,32 @@ class Procrastinate:
         ended = re.compile(rf"\[{ticket}\].* ended with status: (?:Success.* Result: (.+)|(Error, lasted[^[]*))")
 
         def ends() -> list[str]:
-            return [end[1] or end[2] for worker in self.started for end in ended.finditer(worker.output())]
+            return [end[1] or end[2] for worker in self.workers.started for end in ended.finditer(worker.output())]
 
         until(ends, f"job {ticket} is over")
         return ends()[0]
 
 
 @pytest.fixture(scope="module")
-def queue(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Procrastinate]:
-    page = recipes("procrastinate", tmp_path_factory.mktemp("page"), wait="1")
+def page(environment: None, tmp_path_factory: pytest.TempPathFactory) -> Recipes:
+    return recipes("procrastinate", tmp_path_factory.mktemp("page"), ttl=TTL, wait=1)
+
+
+@pytest.fixture(scope="module")
+def queue(page: Recipes, workers: Workers) -> Iterator[Procrastinate]:
+    queue = Procrastinate(page, workers)
     with page.tasks.app.open():
         page.tasks.app.schema_manager.apply_schema()
-        yield Procrastinate(workers, page)
+        for worker in [queue.start_worker() for _ in range(2)]:
+            worker.wait_for("Starting worker")
+        yield queue
 
 
 class TestProcrastinate(QueueRules):
-    pass
+    """Coroutine functions, and functions in threads."""
 
 
-def test_the_example_checks_orders_and_says_what_was_skipped(workers: Workers, tmp_path: Path) -> None:
+def test_the_one_line_of_the_example_checks_orders_and_says_what_was_skipped(workers: Workers, tmp_path: Path) -> None:
     url = os.environ["ONCE_URL"]
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE example")

@@ -9,12 +9,12 @@ import asyncio
 import sys
 from typing import Any
 
+import apscheduler_tasks as tasks
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
 from apscheduler.executors.asyncio import AsyncIOExecutor
 from apscheduler.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-import apscheduler_tasks as tasks
 from queues.witness import note
 
 kind = sys.argv[1]

@@ -6,9 +6,9 @@ from typing import Annotated
 from uuid import UUID
 
 from taskiq import Context, TaskiqDepends
+from taskiq_tasks import broker
 
 from once_core import once
-from taskiq_tasks import broker
 
 
 @broker.task
