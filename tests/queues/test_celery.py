@@ -130,6 +130,20 @@ class TestCelery(QueueRules):
         check.apply_async((order,), queue=queue.pool)
         until(lambda: len(witness.runs(order)) == 2, "the order is checked again")
 
+    def test_a_retry_published_inside_the_body_is_skipped_by_the_lease_of_its_own_task(
+        self, queue: Celery, tasks: Any, witness: Witness, new_order: Callable[[], int]
+    ) -> None:
+        """Why the page warns of it: had the body ended a moment earlier, the retry would have run."""
+        order = new_order()
+
+        result = tasks.retry_inside.apply_async((order,), queue=queue.pool)
+        answer = result.get()
+        still_running = len(witness.running(order))
+        witness.open_gate(order)
+
+        assert "skipped" == answer
+        assert 1 == still_running == len(witness.runs(order))
+
 
 @pytest.mark.parametrize("serializer", ["json", "pickle"])
 def test_already_locked_survives_each_serializer_of_results(tasks: Any, serializer: str) -> None:
@@ -163,22 +177,6 @@ def test_a_task_answers_who_holds_its_key_and_is_pickled_by_name(page: Recipes, 
         assert lease.token == check_order.run.holder(order).token
 
     assert check_order.name == pickle.loads(pickle.dumps(check_order)).name
-
-
-def test_a_retry_that_is_published_inside_the_body_is_skipped_by_the_lease_of_its_own_task(
-    page: Recipes, tasks: Any, workers: Workers, witness: Witness, new_order: Callable[[], int]
-) -> None:
-    """Why docs/task_queues.md warns of it: had the body ended a moment earlier, the retry would run."""
-    order = new_order()
-    start_worker(workers, page.path, "threads", "retries").wait_for(READY)
-
-    result = tasks.retry_inside.apply_async((order,), queue="retries")
-    answer = result.get()
-    still_running = len(witness.running(order))
-    witness.open_gate(order)
-
-    assert "skipped" == answer
-    assert 1 == still_running == len(witness.runs(order))
 
 
 def test_the_example_of_the_readme_runs_and_skips_word_for_word(

@@ -11,7 +11,7 @@ from celery_tasks import app, check_order
 
 from once_core import current_lease, once
 from queues.programs.shop import ask_the_bank
-from queues.witness import checking
+from queues.witness import checking, wait_at_gate
 
 check_order.run.is_locked(0)  # the store is asked before the worker forks
 
@@ -42,5 +42,6 @@ def check_ignored(order_id: int) -> None:
 @app.task(bind=True)
 @once(key="retry_inside-{order_id}", return_on_locked="skipped")
 def retry_inside(self: Any, order_id: int) -> None:
-    self.retry(countdown=0, throw=False)
-    ask_the_bank(order_id)
+    with checking(order_id):
+        self.retry(countdown=0, throw=False)
+        wait_at_gate(order_id)
