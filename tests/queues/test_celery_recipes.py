@@ -16,25 +16,17 @@ pytest.importorskip("celery")
 
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 
-from once_core import lock
-
-from .celery_workers import READY, start_worker
-from .recipes import Recipes, recipes
+from .celery_workers import READY, TTL, celery_recipes, start_worker
+from .recipes import Recipes
 from .witness import Witness
 from .workers import Worker, Workers, until
 
-TTL = 2.0
-FASTER = {"ttl": TTL, "default_retry_delay": 0.3, "soft_time_limit": 1, "hold_at_least": 1, "minutes": 1 / 600}
-BROKER = """
-import json
-app.conf.broker_transport_options = json.loads(os.environ.get("BROKER", "{}"))
-"""
 IMPATIENT = '{"visibility_timeout": 1, "unacked_restore_interval": 0.3, "unacked_restore_throttle": 1}'
 
 
 @pytest.fixture(scope="module")
 def page(environment: None, tmp_path_factory: pytest.TempPathFactory) -> Recipes:
-    return recipes("celery", tmp_path_factory.mktemp("recipes"), BROKER, **FASTER)
+    return celery_recipes(tmp_path_factory.mktemp("recipes"))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +39,7 @@ def start(page: Recipes, workers: Workers) -> Callable[..., Worker]:
     """Return what starts a worker for one queue."""
 
     def start(queue: str, **environment: str) -> Worker:
-        worker = start_worker(workers, "celery_tasks", "prefork", queue, PYTHONPATH=page.path, **environment)
+        worker = start_worker(workers, page.path, "prefork", queue, **environment)
         worker.wait_for(READY)
         return worker
 
@@ -74,17 +66,7 @@ def slow_order(new_order: Callable[[], int]) -> int:
     return new_order()
 
 
-def test_a_task_that_must_run_is_tried_until_its_key_is_free(tasks: Any, witness: Witness, order: int) -> None:
-    with lock(f"must_run-{order}"):
-        result = tasks.must_run.delay(order)
-        until(lambda: result.state == "RETRY", "the task is to be tried again")
-        assert [] == witness.runs(order)
-
-    result.get()
-    assert 1 == len(witness.runs(order))
-
-
-@pytest.mark.parametrize("task", ["charge", "charge_by_hand", "put_back"])
+@pytest.mark.parametrize("task", ["refund_by_hand", "put_back"])
 def test_a_retry_is_not_lost_to_the_lease_of_the_run_that_failed(
     tasks: Any, witness: Witness, new_order: Callable[[], int], task: str
 ) -> None:
@@ -146,9 +128,9 @@ def test_two_beats_make_one_run_per_period(page: Recipes, workers: Workers, witn
 
 
 def test_nothing_is_held_while_a_message_waits_for_its_time(tasks: Any, witness: Witness, order: int) -> None:
-    results = [tasks.must_run.apply_async((order,), countdown=1) for _ in range(3)]
+    results = [tasks.charge_order.apply_async((order,), countdown=1) for _ in range(3)]
 
-    held_before = tasks.must_run.run.is_locked(order)
+    held_before = tasks.charge_order.run.is_locked(order)
     for result in results:
         result.get()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +16,12 @@ pytest.importorskip("dramatiq")
 from dramatiq.results import ResultFailure, ResultTimeout
 
 from once_core import lock
-from redis_server import RedisServer
 
+from .examples import answers_of_example
 from .recipes import Recipes, recipes
 from .rules import QueueRules
 from .witness import PATIENCE, Witness
-from .workers import EXAMPLES, Worker, Workers, start_line, until
+from .workers import Worker, Workers, until
 
 READY = "Worker process is ready for action."
 TTL = 2
@@ -150,14 +151,9 @@ def test_a_run_that_is_notified_of_a_shutdown_frees_its_key_at_once(
     assert "Shutdown" in worker.output()
 
 
-def test_the_one_line_of_the_example_checks_orders_and_says_what_was_skipped(
-    redis: RedisServer, workers: Workers
-) -> None:
-    line = start_line("dramatiq_orders", f"{redis.url}/1")
+def test_the_example_checks_orders_and_says_what_was_skipped(workers: Workers, tmp_path: Path) -> None:
+    answers = answers_of_example("dramatiq_orders", workers, tmp_path, os.environ["ONCE_URL"] + "/1")
 
-    done = workers.run("bash", "-c", line, folder=EXAMPLES / "dramatiq_orders")
-
-    assert 0 == done.wait()
-    answers = Counter(line.split()[2] for line in done.output().splitlines() if line.startswith("order"))
-    assert {"checked", "skipped,"} == set(answers)
+    assert {"41", "42", "43"} == {order for order, answer in answers if answer == "checked"}
+    assert {"41", "42", "43"} == {order for order, answer in answers if answer == "skipped"}
     assert 18 == answers.total()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -82,6 +83,7 @@ class Workers:
             **environment,
         }
         self.started: list[Worker] = []
+        self._numbers = itertools.count()
 
     def start(self, *command: str, ready: str, folder: Path | None = None, **environment: str) -> Worker:
         """Start a worker as `python -m` *command*, in *folder*, and wait until it prints *ready*."""
@@ -92,14 +94,14 @@ class Workers:
 
     def run(self, *command: str, folder: Path | None = None, **environment: str) -> Worker:
         """Start any command."""
-        log = self._folder / f"output-{len(self.started)}.txt"
+        log = self._folder / f"output-{next(self._numbers)}.txt"
         worker = Worker(list(command), folder or self._folder, {**self.environment, **environment}, log)
         self.started.append(worker)
         return worker
 
     def close(self) -> None:
-        for worker in self.started:
-            worker.kill()
+        while self.started:
+            self.started.pop().kill()
 
 
 def start_line(example: str, redis_url: str) -> str:
