@@ -39,7 +39,7 @@ def page(environment: None, tmp_path_factory: pytest.TempPathFactory) -> Recipes
 
 
 class Dramatiq:
-    """Workers of two processes with four threads each, and the way to ask them."""
+    """Workers with four threads in each process, and the way to ask them."""
 
     def __init__(self, page: Recipes, workers: Workers) -> None:
         self.page = page
@@ -60,9 +60,10 @@ class Dramatiq:
                 assert time.monotonic() < give_up, f"{ticket} has no result"
 
     def start_worker(self, queue: str = "default", **environment: str) -> Worker:
-        command = ("dramatiq", "dramatiq_tasks", "--processes", "2", "--threads", "4", "--queues", queue)
+        processes = 2 if queue == "default" else 1
+        command = ("dramatiq", "dramatiq_tasks", "--processes", str(processes), "--threads", "4", "--queues", queue)
         worker = self.workers.start(*command, ready=READY, folder=None, PYTHONPATH=self.page.path, **environment)
-        until(lambda: worker.output().count(READY) == 2, "both processes are ready")
+        until(lambda: worker.output().count(READY) == processes, "all processes are ready")
         return worker
 
 
