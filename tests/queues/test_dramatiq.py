@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -150,6 +151,15 @@ def test_a_run_that_is_notified_of_a_shutdown_frees_its_key_at_once(
     assert 0 == worker.wait()
     assert not lock(f"notified-{order}").is_locked()
     assert "Shutdown" in worker.output()
+
+
+def test_an_actor_answers_who_holds_its_key(page: Recipes, new_order: Callable[[], int]) -> None:
+    order, tasks = new_order(), page.tasks
+
+    with lock(tasks.check_order.fn.key_for(order)) as lease:
+        assert tasks.check_order.fn.is_locked(order)
+        assert lease.token == tasks.check_order.fn.holder(order).token
+        assert asyncio.run(tasks.check_order_async.fn.is_locked(order))
 
 
 def test_the_example_checks_orders_and_says_what_was_skipped(workers: Workers, tmp_path: Path) -> None:
