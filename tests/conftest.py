@@ -8,6 +8,8 @@ import pytest
 
 from guarantees.stores import stop_servers
 
+pytest.register_assert_rewrite("queues.rules")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def servers() -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 from uuid import UUID
 
 import pytest
@@ -64,6 +64,18 @@ def test_it_is_pickled_and_copied_by_name(function: Any, name: str) -> None:
     assert function is copy.deepcopy(function)
 
 
+@WRAPPED
+def test_it_can_be_renamed_and_is_pickled_by_its_new_name(
+    function: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(function, "__name__", f"{name}__original")  # as taskiq does, which needs the old one
+    monkeypatch.setattr(function, "__qualname__", f"{name}__original")
+    monkeypatch.setitem(globals(), f"{name}__original", function)
+
+    assert f"{name}__original".encode() in pickle.dumps(function)
+    assert function is pickle.loads(pickle.dumps(function))
+
+
 def test_a_method_is_pickled_by_name() -> None:
     assert Shop.method is pickle.loads(pickle.dumps(Shop.method))
     assert "Shop.method" == Shop.method.__qualname__
@@ -77,6 +89,10 @@ def test_its_signature_has_evaluated_annotations_where_they_can_be_evaluated(fun
     assert [UUID, int, "Decimal | None"] == [p.annotation for p in signature.parameters.values()]
     assert list[UUID] == signature.return_annotation
     assert signature == inspect.signature(function)
+
+
+def test_its_type_hints_are_those_of_the_function() -> None:
+    assert {"order_id": int, "return": type(None)} == get_type_hints(Shop.method)
 
 
 @WRAPPED

@@ -50,7 +50,7 @@ def test_every_link_of_a_document_leads_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_python_block_of_a_document_is_python(path: Path) -> None:
-    for block in blocks(path, "python"):
+    for block in blocks(path, r"python(?: \w+)?"):
         ast.parse(block)
 
 

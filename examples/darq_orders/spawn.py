@@ -1,0 +1,21 @@
+"""The spawner: asks for a check of each order in progress, again and again, whether or not it is being checked."""
+
+import asyncio
+
+from tasks import app, check_order
+
+ORDERS_IN_PROGRESS = (41, 42, 43)
+
+
+async def main() -> None:
+    await app.connect()
+    asked = []
+    for _ in range(6):
+        asked += [(order_id, await check_order.delay(order_id)) for order_id in ORDERS_IN_PROGRESS]
+        await asyncio.sleep(0.2)
+    for order_id, job in asked:
+        print(f"order {order_id}: {await job.result(timeout=60)}")
+    await app.disconnect()
+
+
+asyncio.run(main())

@@ -1,0 +1,15 @@
+"""The spawner: asks for a check of each order in progress, again and again, whether or not it is being checked."""
+
+import time
+
+from tasks import check_order
+
+ORDERS_IN_PROGRESS = (41, 42, 43)
+
+check_order.send(0).get_result(block=True, timeout=60_000)  # once the workers are up
+asked = []
+for _ in range(6):
+    asked += [(order_id, check_order.send(order_id)) for order_id in ORDERS_IN_PROGRESS]
+    time.sleep(0.2)
+for order_id, message in asked:
+    print(f"order {order_id}: {message.get_result(block=True, timeout=60_000)}")
