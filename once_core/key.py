@@ -233,7 +233,7 @@ def _shows_set(value: object, text: str, seen: set[int]) -> bool:
         return False
     seen.add(id(value))
     if isinstance(value, set | frozenset):
-        return str(value) in text
+        return str(cast("object", value)) in text
     return any(_shows_set(part, text, seen) for part in _parts(value))
 
 
