@@ -20,7 +20,18 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not
 
 
 @forks
-@pytest.mark.parametrize("scenario", ["in_a_body", "in_a_loop", "amid_calls", "amid_configuring", "by_multiprocessing"])
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        "in_a_body",
+        "after_the_parents_run",
+        "amid_the_first_import",
+        "in_a_loop",
+        "amid_calls",
+        "amid_configuring",
+        "by_multiprocessing",
+    ],
+)
 def test_fork(store: Store, scenario: str, programs: Programs) -> None:
     # Python 3.12 and later warn of each fork amid threads: here that is the point.
     options = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}

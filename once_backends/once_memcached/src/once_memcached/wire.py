@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401  # else the first connection imports it: a child that is forked amid that would hang
 import select
 import socket
 
