@@ -63,6 +63,13 @@ def test_the_end_of_the_interpreter(store: Store, scenario: str, programs: Progr
     assert (0, ENDINGS[scenario], "") == programs.run("ending", scenario, store.url, store.prefix)
 
 
+def test_a_key_that_is_being_given_back_at_the_end_of_the_interpreter_is_free(store: Store, programs: Programs) -> None:
+    store.needs_processes()
+    assert (0, "ended", "") == programs.run("ending", "amid_a_release", store.url, store.prefix)
+
+    assert store.free_at_once("left")
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers of that kind")
 @pytest.mark.parametrize(("form", "error"), [("def", "Interrupted"), ("def", "SoftTimeLimit"), ("with", "Interrupted")])
 def test_signal_handlers_that_raise_anywhere(store: Store, form: str, error: str, programs: Programs) -> None:
