@@ -13,7 +13,7 @@ import pytest
 from once_core import SKIPPED, AlreadyLocked, BackendUnavailable, current_lease
 
 from .backends import Relay, awaited, away
-from .calls import Beside, Held, wait_until
+from .calls import DEADLINE, Beside, Held, wait_until
 from .kinds import FORMS, Kind
 from .stores import Store
 
@@ -125,6 +125,22 @@ def test_a_release_that_hangs_for_a_while_costs_no_result(memory: Store, form: K
     over.set()
 
     assert "result" == call.result()
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_renewal_that_hangs_is_not_waited_for_when_the_run_ends(memory: Store, form: Kind, native: bool) -> None:
+    over = threading.Event()
+    relay = Relay(memory.backend(), native=native)
+    relay.before["renew"] = lambda: over.wait(2 * DEADLINE)
+
+    def body() -> str:
+        wait_until(lambda: relay.count("renew"), "the renewal is under way")
+        return "result"
+
+    try:
+        assert "result" == Beside(form(memory.once(relay, ttl=0.9), "key", body)).result()
+    finally:
+        over.set()
 
 
 def test_a_store_that_goes_away_during_the_run_costs_no_result(memory: Store, form: Kind) -> None:

@@ -20,7 +20,18 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not
 
 
 @forks
-@pytest.mark.parametrize("scenario", ["in_a_body", "in_a_loop", "amid_calls", "amid_configuring", "by_multiprocessing"])
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        "in_a_body",
+        "after_the_parents_run",
+        "amid_the_first_import",
+        "in_a_loop",
+        "amid_calls",
+        "amid_configuring",
+        "by_multiprocessing",
+    ],
+)
 def test_fork(store: Store, scenario: str, programs: Programs) -> None:
     # Python 3.12 and later warn of each fork amid threads: here that is the point.
     options = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}
@@ -50,6 +61,13 @@ if sys.version_info < (3, 12):  # later ones start no thread any more when the m
 @pytest.mark.parametrize("scenario", ENDINGS)
 def test_the_end_of_the_interpreter(store: Store, scenario: str, programs: Programs) -> None:
     assert (0, ENDINGS[scenario], "") == programs.run("ending", scenario, store.url, store.prefix)
+
+
+def test_a_key_that_is_being_given_back_at_the_end_of_the_interpreter_is_free(store: Store, programs: Programs) -> None:
+    store.needs_processes()
+    assert (0, "ended", "") == programs.run("ending", "amid_a_release", store.url, store.prefix)
+
+    assert store.free_at_once("left")
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers of that kind")

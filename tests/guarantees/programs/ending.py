@@ -12,7 +12,7 @@ from functools import partial
 from time import sleep
 from typing import Any
 
-from once_core import Once
+from once_core import BackendUnavailable, Once
 
 from ..kinds import FORMS
 
@@ -102,6 +102,24 @@ def exit_in_a_body(once: Once) -> None:
     FORMS["def"](once, "key", lambda: sys.exit(0))()
 
 
+def amid_a_release(once: Once) -> None:
+    """A grant whose reply was lost is being given back by a thread, and that takes a while."""
+    backend: Any = once.open().store.open()
+    acquire, release = backend.acquire, backend.release
+
+    def lose_the_reply(*question: Any) -> None:
+        acquire(*question)
+        raise BackendUnavailable("the reply was lost")
+
+    def take_a_while(*question: Any) -> bool:
+        sleep(0.3)
+        return bool(release(*question))
+
+    backend.acquire, backend.release = lose_the_reply, take_a_while
+    FORMS["def"](once, "left", lambda: None, ttl=300.0, on_unavailable="skip")()
+    say("ended")
+
+
 SCENARIOS = {
     scenario.__name__: scenario
     for scenario in (
@@ -111,6 +129,7 @@ SCENARIOS = {
         finalized,
         in_a_thread_that_outlives_main,
         exit_in_a_body,
+        amid_a_release,
     )
 }
 

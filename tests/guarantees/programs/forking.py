@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401  # imported while a fork waits, it complains on stderr of its own handlers
 import faulthandler
+import importlib
 import multiprocessing
 import os
 import signal
@@ -11,10 +13,11 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from once_core import SKIPPED, Once, current_lease
+from once_core import SKIPPED, Backend, Once, current_lease, plugins
 
 from ..kinds import FORMS, Call
 
@@ -112,6 +115,41 @@ def in_a_body(settings: Settings) -> None:
                 os._exit(code)
 
 
+def after_the_parents_run(settings: Settings) -> None:
+    """A child does not take its parent's runs for its own: it runs their keys when they are over."""
+    once = settings.once(TTL)
+    run = FORMS["def"](once, "key", lambda: "ran")
+
+    def until_it_runs() -> None:
+        while run() is SKIPPED:  # a child that never gets on is killed
+            sleep(0.02)
+
+    with once.lock("key"):
+        child = child_of(until_it_runs)
+    ended_well(child)
+
+
+def amid_the_first_import(settings: Settings) -> None:
+    """A fork waits for a plugin that is being imported: the child would find that import under way for ever."""
+    Path("slow.py").write_text("import time\ntime.sleep(0.5)\n")
+    sys.path.insert(0, os.getcwd())
+    importing, open_backend = threading.Event(), plugins.open_backend
+
+    def open_slowly(url: str) -> Backend:
+        importing.set()
+        importlib.import_module("slow")
+        return open_backend(url)
+
+    plugins.open_backend = open_slowly
+    once = settings.once()
+    thread = threading.Thread(target=once.lock("key").is_locked)
+    thread.start()
+    importing.wait(DEADLINE)
+    ended_well(child_of(lambda: calls_work(once, "child's")))
+    thread.join(DEADLINE)
+    calls_work(once, "parent's")
+
+
 def in_a_loop(settings: Settings) -> None:
     """A child of a coroutine's body can use loops of its own."""
     once = settings.once(TTL)
@@ -197,7 +235,16 @@ def by_multiprocessing(settings: Settings) -> None:
 
 
 SCENARIOS = {
-    scenario.__name__: scenario for scenario in (in_a_body, in_a_loop, amid_calls, amid_configuring, by_multiprocessing)
+    scenario.__name__: scenario
+    for scenario in (
+        in_a_body,
+        after_the_parents_run,
+        amid_the_first_import,
+        in_a_loop,
+        amid_calls,
+        amid_configuring,
+        by_multiprocessing,
+    )
 }
 
 
