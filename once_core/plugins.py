@@ -160,6 +160,8 @@ def _register(plugin: object, origin: str) -> None:
     except (pluggy.PluginValidationError, ValueError) as error:
         if _manager.is_registered(plugin):
             _manager.unregister(plugin)
+        from difflib import get_close_matches
+
         hooks = [hook for hook, _ in inspect.getmembers(hookspecs, inspect.isfunction)]
         strangers = [name for name in dir(plugin) if name.startswith("once_") and name not in hooks]
         meant = "".join(

@@ -86,3 +86,21 @@ def test_the_readme_runs(run: Callable[[str], str]) -> None:
     [code] = re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text("utf-8"), re.DOTALL)
 
     run(code.replace("readme.", "__main__."))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_counts_for_itself_though_its_parent_was_counting(run: Callable[[str], str]) -> None:
+    program = """
+import os, signal
+with once_metrics._lock:
+    child = os.fork()
+    if not child:
+        signal.alarm(20)  # kills a child that hangs
+        plain()
+        print(once_metrics.as_text(), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+    text = run(PROGRAM.partition("plain(), plain()")[0] + "plain()\n" + program)
+
+    assert 'once_acquired_total{function="__main__.plain"} 1\n' in text

@@ -133,14 +133,14 @@ def amid_the_first_import(settings: Settings) -> None:
     """A fork waits for a plugin that is being imported: the child would find that import under way for ever."""
     Path("slow.py").write_text("import time\ntime.sleep(0.5)\n")
     sys.path.insert(0, os.getcwd())
-    importing, open_backend = threading.Event(), plugins.open_backend
+    importing, maker = threading.Event(), plugins.maker
 
-    def open_slowly(url: str) -> Backend:
+    def import_slowly(url: str) -> Callable[[], Backend]:
         importing.set()
         importlib.import_module("slow")
-        return open_backend(url)
+        return maker(url)
 
-    plugins.open_backend = open_slowly
+    plugins.maker = import_slowly
     once = settings.once()
     thread = threading.Thread(target=once.lock("key").is_locked)
     thread.start()
