@@ -195,9 +195,7 @@ class SqliteDatabase:
         if mode != "wal":
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
-            raise ConfigurationError(
-                f"{self.name}: no write-ahead log is possible there: take a file on a local disk"
-            )
+            raise ConfigurationError(f"{self.name}: no write-ahead log is possible there: take a file on a local disk")
         connection.execute(self._sql.create)
         columns = connection.execute(f'PRAGMA table_info("{self._sql.table}")').fetchall()
         if {column[1]: column[5] for column in columns} != {"key": 1, "token": 0, "expires_at": 0, "fence": 0}:
