@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import create_engine, make_url
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from once_core.errors import BackendUnavailable, ConfigurationError, OnceError
 from once_core.testing.servers import free_port
@@ -198,10 +197,11 @@ def test_a_url_that_can_not_work_is_refused_with_what_to_write(url: str, advice:
 
 
 def test_an_engine_for_coroutines_is_refused_with_what_to_pass() -> None:
-    engine = create_async_engine("postgresql+psycopg://host/database")
+    asyncio = pytest.importorskip("sqlalchemy.ext.asyncio", exc_type=ImportError, reason="it needs greenlet")
+    engine = asyncio.create_async_engine("postgresql+psycopg://host/database")
     for refused in (engine, engine.sync_engine):
         with pytest.raises(ConfigurationError, match=r"create_engine\(\.\.\.\) makes; coroutines, too"):
-            SqlBackend(refused)  # type: ignore[arg-type]  # that is what is refused
+            SqlBackend(refused)
 
 
 def test_an_engine_of_ones_own_that_has_lent_out_its_connections_is_not_waited_for(server: SqlServer) -> None:

@@ -183,11 +183,18 @@ def connect_apart(engine: Engine) -> PoolProxiedConnection:
     return pooled
 
 
-def has_something_to_read(fileno: int) -> bool:
-    """Whether an idle connection has something to read: its end, as nothing was asked."""
+def ready(fileno: int, wanted: int, seconds: float) -> int:
+    """Wait until a socket can be read (1), written to (2) or either (3); return which, or 0 when the time is over."""
+    if not hasattr(select, "poll"):  # on Windows
+        read, write = [fileno] if wanted & 1 else [], [fileno] if wanted & 2 else []
+        can_read, can_write, _ = select.select(read, write, [], seconds)
+        return len(can_read) + 2 * len(can_write)
     poll = select.poll()
-    poll.register(fileno, select.POLLIN)
-    return bool(poll.poll(0))
+    poll.register(fileno, (select.POLLIN if wanted & 1 else 0) | (select.POLLOUT if wanted & 2 else 0))
+    events = poll.poll(max(seconds, 0) * 1000)
+    return (
+        0 if not events else (1 if events[0][1] & ~select.POLLOUT else 0) + (2 if events[0][1] & select.POLLOUT else 0)
+    )
 
 
 _numbers = count()

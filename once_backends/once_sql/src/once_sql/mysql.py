@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from once_core.errors import BackendUnavailable, ConfigurationError
 
-from .connection import Parameters, connect_apart, has_something_to_read, shown
+from .connection import Parameters, connect_apart, ready, shown
 from .names import Names, from_bytes, to_bytes
 from .statements import LONGEST_KEY, Ask, Asked, Renewal, Row, in_one_line, in_pages
 
@@ -154,7 +154,7 @@ class MysqlDatabase:
 
     def is_current(self, cursor: Cursor) -> bool:
         socket = vars(cursor.connection)["_sock"]
-        return socket is not None and not has_something_to_read(socket.fileno())
+        return socket is not None and not ready(socket.fileno(), 1, 0)  # its end, as nothing was asked
 
     def ask(self, cursor: Any, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
         try:

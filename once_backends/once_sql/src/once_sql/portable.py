@@ -204,6 +204,7 @@ class PortableDatabase:
 
     def _look_at_clock(self, connection: Connection) -> None:
         # By one that shows whole seconds only, a lease would end up to one too early.
+        now: Any = None
         for _ in range(3):
             try:
                 now = self.ask(connection, self._sql.clock, {})[0][0]

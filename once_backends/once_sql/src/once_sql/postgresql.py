@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from time import monotonic
 from typing import Any, cast
 
 import psycopg
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from once_core.errors import BackendUnavailable, ConfigurationError
 
-from .connection import Parameters, connect_apart, has_something_to_read, shown
+from .connection import Parameters, connect_apart, ready, shown
 from .names import Names, from_bytes, to_bytes
 from .statements import LONGEST_KEY, Ask, Asked, Renewal, Row, in_one_line, in_pages
 
@@ -129,7 +130,7 @@ class PostgresqlDatabase:
             try:
                 connection.autocommit = True
                 # Else psycopg would wait for ever for a server that stands still.
-                vars(connection).update(wait=partial(connection.wait, timeout=self.timeout))
+                vars(connection).update(wait=partial(self._wait, connection))
                 cursor = connection.cursor()
                 self._prepare(cursor)
             except BaseException:
@@ -140,7 +141,9 @@ class PostgresqlDatabase:
         return cursor
 
     def is_current(self, cursor: psycopg.Cursor[Any]) -> bool:
-        return not cursor.connection.closed and not has_something_to_read(cursor.connection.fileno())
+        return not cursor.connection.closed and not ready(
+            cursor.connection.fileno(), 1, 0
+        )  # its end, as nothing was asked
 
     def ask(self, cursor: psycopg.Cursor[Any], sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
         cursor.execute(sql.encode(), parameters)
@@ -148,6 +151,19 @@ class PostgresqlDatabase:
 
     def close(self, cursor: psycopg.Cursor[Any]) -> None:
         cursor.connection.close()
+
+    def _wait(
+        self, connection: psycopg.Connection[Any], steps: Generator[int, int, Any], *_: object, **__: object
+    ) -> Any:
+        """Do what psycopg's own `wait` does with the steps of a statement, up to the timeout."""
+        deadline = monotonic() + self.timeout
+        try:
+            wanted = next(steps)
+            while can := ready(connection.fileno(), wanted, deadline - monotonic()):
+                wanted = steps.send(can)
+        except StopIteration as end:
+            return end.value
+        raise psycopg.OperationalError(f"no answer within {self.timeout:g} s")
 
     def _prepare(self, cursor: psycopg.Cursor[Any]) -> None:
         ((pid, read_only),) = self.ask(cursor, "SELECT pg_backend_pid(), current_setting('transaction_read_only')", ())

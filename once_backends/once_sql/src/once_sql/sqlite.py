@@ -132,8 +132,7 @@ class SqliteDatabase:
     def open(self) -> sqlite3.Cursor:
         self._refuse_bad_places()
         try:
-            connection = connect_apart(self._engine).dbapi_connection
-            assert isinstance(connection, sqlite3.Connection)
+            connection: Any = connect_apart(self._engine).dbapi_connection
             try:
                 self._prepare(connection)
             except BaseException:
@@ -144,7 +143,8 @@ class SqliteDatabase:
         except SQLAlchemyError as error:
             raise BackendUnavailable(f"{self.name}: {error}") from error
         self._identity = self._identify()
-        return connection.cursor()
+        cursor: sqlite3.Cursor = connection.cursor()
+        return cursor
 
     def is_current(self, cursor: sqlite3.Cursor) -> bool:
         # Without this look a process would go on for ever in a file that was deleted, and others in a new one. At 5 us
