@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -39,7 +40,7 @@ def page(environment: None, tmp_path_factory: pytest.TempPathFactory) -> Recipes
 
 
 class Dramatiq:
-    """Workers of two processes with four threads each, and the way to ask them."""
+    """Workers with four threads in each process, and the way to ask them."""
 
     def __init__(self, page: Recipes, workers: Workers) -> None:
         self.page = page
@@ -60,9 +61,10 @@ class Dramatiq:
                 assert time.monotonic() < give_up, f"{ticket} has no result"
 
     def start_worker(self, queue: str = "default", **environment: str) -> Worker:
-        command = ("dramatiq", "dramatiq_tasks", "--processes", "2", "--threads", "4", "--queues", queue)
+        processes = 2 if queue == "default" else 1
+        command = ("dramatiq", "dramatiq_tasks", "--processes", str(processes), "--threads", "4", "--queues", queue)
         worker = self.workers.start(*command, ready=READY, folder=None, PYTHONPATH=self.page.path, **environment)
-        until(lambda: worker.output().count(READY) == 2, "both processes are ready")
+        until(lambda: worker.output().count(READY) == processes, "all processes are ready")
         return worker
 
 
@@ -149,6 +151,15 @@ def test_a_run_that_is_notified_of_a_shutdown_frees_its_key_at_once(
     assert 0 == worker.wait()
     assert not lock(f"notified-{order}").is_locked()
     assert "Shutdown" in worker.output()
+
+
+def test_an_actor_answers_who_holds_its_key(page: Recipes, new_order: Callable[[], int]) -> None:
+    order, tasks = new_order(), page.tasks
+
+    with lock(tasks.check_order.fn.key_for(order)) as lease:
+        assert tasks.check_order.fn.is_locked(order)
+        assert lease.token == tasks.check_order.fn.holder(order).token
+        assert asyncio.run(tasks.check_order_async.fn.is_locked(order))
 
 
 def test_the_example_checks_orders_and_says_what_was_skipped(workers: Workers, tmp_path: Path) -> None:
