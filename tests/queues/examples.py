@@ -20,6 +20,8 @@ def answers_of_example(example: str, workers: Workers, folder: Path, url: str = 
     copy = shutil.copytree(EXAMPLES / example, folder / example)
     line = re.sub(r"(redis|postgresql)://\S+(?=;)", url, start_line(example, "redis://localhost:6379"))
     done = workers.run("bash", "-c", line, folder=copy)
+    code = done.wait()
+    print(done.output(), *(log.read_text() for log in copy.glob("*.log")), sep="\n")  # shown if the test fails
 
-    assert 0 == done.wait(), done.output()
+    assert 0 == code
     return Counter((match["order"] or match["id"], match["answer"]) for match in _ANSWER.finditer(done.output()))

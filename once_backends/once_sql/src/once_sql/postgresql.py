@@ -176,7 +176,7 @@ class PostgresqlDatabase:
         try:
             self._try_out(cursor)
         except errors.UndefinedTable:
-            with suppress(errors.UniqueViolation, errors.DuplicateTable):  # another process has just made it
+            with suppress(errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject):  # made meanwhile
                 self.ask(cursor, self._sql.create, ())
             self._try_out(cursor)
 
