@@ -10,7 +10,6 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any, cast
@@ -160,7 +159,6 @@ def _register(plugin: object, origin: str) -> None:
     except (pluggy.PluginValidationError, ValueError) as error:
         if _manager.is_registered(plugin):
             _manager.unregister(plugin)
-        from difflib import get_close_matches
 
         hooks = [hook for hook, _ in inspect.getmembers(hookspecs, inspect.isfunction)]
         strangers = [name for name in dir(plugin) if name.startswith("once_") and name not in hooks]

@@ -14,20 +14,20 @@ from once_core import Lease, hookimpl
 
 __all__ = ["as_text"]
 
+_lock = Lock()  # hooks are called by many threads at once
 _counts: Counter[tuple[str, str]] = Counter()
 _seconds: defaultdict[str, float] = defaultdict(float)
 _started: dict[str, float] = {}
 
 
 def _begin_anew() -> None:
-    """Count from zero: a forked child, too, whose parent may have had the lock taken and counts for itself."""
+    """Count from zero in a forked child: its parent may have had the lock taken, and counts for itself."""
     global _lock
-    _lock = Lock()  # hooks are called by many threads at once
+    _lock = Lock()
     for counted in (_counts, _seconds, _started):
         counted.clear()
 
 
-_begin_anew()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
 
