@@ -10,6 +10,7 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any, cast
