@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import logging
 import os
 import threading
@@ -64,8 +65,7 @@ class Store:
             if self.backend is not None:
                 return self.backend
             if self._make is None:  # it stays: while the interpreter finalizes nothing can be looked for any more
-                import encodings.idna  # noqa: F401  # a first connection does; a child forked amid that would hang
-
+                importlib.import_module("encodings.idna")  # else a first connection does: a child forked amid it hangs
                 plugins.load_observers()
                 source = self.source
                 self._make = plugins.maker(source) if isinstance(source, str) else lambda: source

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from once_core import BackendUnavailable, ConfigurationError, LeaseLost, Once, plugins
+from once_core import BackendUnavailable, ConfigurationError, Holder, LeaseLost, Once, plugins
 from once_core.bridge import Canceller
 from once_core.keeper import Renewer
 from once_core.lease import ENDED, HELD, LOST
@@ -43,6 +43,15 @@ def test_a_question_that_fails_is_an_unavailable_store(backend: type[Script], er
         once.lock("key").is_locked()
     with pytest.raises(BackendUnavailable, match=str(error)):
         asyncio.run(once.lock("key").ais_locked())
+    once.close()
+
+
+def test_a_native_store_answers_coroutines_about_a_key() -> None:
+    once = Once(Native(holder=Holder("rival", 5.0)))
+    once.open().store.open()
+
+    assert Holder("rival", 5.0) == asyncio.run(once.lock("key").aholder())
+    assert asyncio.run(once.lock("key").arelease())
     once.close()
 
 
