@@ -102,6 +102,12 @@ def sentinel() -> Iterator[tuple[Sentinel, RedisServer, RedisServer]]:
                 server.kill()
 
 
+def wait_for_copies(primary: RedisServer, replica: RedisServer) -> None:
+    """Wait until *replica* has all keys. WAIT would be for what its own connection has written."""
+    with primary.client() as asked, replica.client() as client:
+        wait_until(lambda: 0 < asked.dbsize() == client.dbsize())
+
+
 def wait_until(is_so: Callable[[], object], seconds: float = 30.0) -> None:
     deadline = monotonic() + seconds
     while True:

@@ -178,8 +178,8 @@ class SqliteDatabase:
         if sys.version_info >= (3, 12):
             connection.autocommit = True  # an engine of the user's may have turned it off
         connection.execute(f"PRAGMA busy_timeout = {ceil(self.timeout * 1000)}")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        # The change to WAL, which all processes of a fresh start attempt at once, does not wait for the busy timeout.
+        # The change to WAL, which all processes of a fresh start attempt at once, does not wait for the busy timeout,
+        # nor does what meets it.
         deadline = monotonic() + self.timeout
         while True:
             try:
@@ -191,6 +191,7 @@ class SqliteDatabase:
             sleep(0.01)
 
     def _make_table(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA synchronous = NORMAL")
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         if mode != "wal":
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
