@@ -7,6 +7,7 @@ import importlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
@@ -72,7 +73,9 @@ class Store:
             opened = self._make()
             self._use(opened)
             self.purge_at = 0.0
-            return opened
+        while _forking - {threading.get_ident()}:  # that fork knows nothing yet of the hooks that the plugin has for it
+            time.sleep(0.001)
+        return opened
 
     @property
     def open_aio(self) -> AsyncBackend | None:
@@ -224,11 +227,24 @@ def bridge() -> ModuleType:
 _bridge: ModuleType | None = None
 _stores: WeakValueDictionary[str | int, Store] = WeakValueDictionary()  # each for as long as anything belongs to it
 _opening = threading.RLock()
+_forking: set[int] = set()  # threads
+
+
+def _before_fork() -> None:
+    # A fork in the middle of an import or a first connection would leave the child with its locks held for ever.
+    _forking.add(threading.get_ident())
+    _opening.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    _forking.discard(threading.get_ident())
+    _opening.release()
 
 
 def _after_fork_in_child() -> None:
     global _opening
     _opening = threading.RLock()
+    _forking.clear()
     process.identity.__init__()  # type: ignore[misc]  # the same object, known to all rooms, for another process
     keeper.__init__()  # type: ignore[misc]  # likewise
     for store in list(_stores.values()):
@@ -242,9 +258,4 @@ def _drain() -> None:
 
 atexit.register(_drain)
 if hasattr(os, "register_at_fork"):  # pragma: no branch  # where there are forks
-    # A fork in the middle of an import or a first connection would leave the child with its locks held for ever.
-    os.register_at_fork(
-        before=lambda: _opening.acquire(),
-        after_in_parent=lambda: _opening.release(),
-        after_in_child=_after_fork_in_child,
-    )
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
