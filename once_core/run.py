@@ -109,13 +109,15 @@ async def arival(lease: Lease) -> Holder | None:
 def _acquire(lease: Lease) -> bool:
     try:
         backend = lease.store.backend or lease.store.open()
-        for _ in range(ATTEMPTS):
+        late = 0
+        while late < ATTEMPTS:
             sent = clock()
             if lease.decide(backend.acquire(lease.full_key, lease.token, lease.span), sent):
                 return lease.state == HELD
             backend.release(lease.full_key, lease.token)
             if lease.state != ASKING:
                 return False
+            late += 1
     except ConfigurationError:
         lease.refuse()
         raise
@@ -126,13 +128,15 @@ def _acquire(lease: Lease) -> bool:
 
 async def _aacquire(lease: Lease, backend: AsyncBackend) -> bool:
     try:
-        for _ in range(ATTEMPTS):
+        late = 0
+        while late < ATTEMPTS:
             sent = clock()
             if lease.decide(await backend.acquire(lease.full_key, lease.token, lease.span), sent):
                 return lease.state == HELD
             await backend.release(lease.full_key, lease.token)
             if lease.state != ASKING:
                 return False
+            late += 1
     except ConfigurationError:
         lease.refuse()
         raise
