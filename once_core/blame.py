@@ -90,12 +90,15 @@ def name_of(thing: object) -> str:
 
 def _refuse_missing(owner: object, what: str, keyword: str) -> None:
     missing = [verb for verb in VERBS if not callable(getattr(owner, verb, None))]
-    if missing:
-        lines = " and ".join(f"`{declaration(verb, keyword)}`" for verb in missing)
-        raise ConfigurationError(
-            f"{what} lacks {' and '.join(missing)}: write {lines} in {name_of(owner)}. "
-            f"A backend has {', '.join(VERBS)} (see once_core.Backend)"
-        )
+    if not missing:
+        return
+    lines = " and ".join(f"`{declaration(verb, keyword)}`" for verb in missing)
+    advice = f"write {lines} in {name_of(owner)}"
+    if missing == [*VERBS]:
+        advice = "an engine or a client of a store goes into its plugin's, as in SqlBackend(engine)"
+    raise ConfigurationError(
+        f"{what} lacks {' and '.join(missing)}: {advice}. A backend has {', '.join(VERBS)} (see once_core.Backend)"
+    )
 
 
 def _place(owner: object, verb: str) -> str:

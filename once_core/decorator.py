@@ -62,7 +62,7 @@ class Once:
         if isinstance(backend, str):
             plugins.find(backend)
         elif backend is not None:
-            check_verbs(backend, f"{type(backend).__name__}, given as backend in place of a URL,")
+            check_verbs(backend, f"{type(backend).__name__}, given as backend,")
         if not isinstance(prefix, str):
             raise ConfigurationError(f"configure: prefix={prefix!r} must be a text")
         check_seconds("ttl", ttl, "configure")

@@ -202,5 +202,7 @@ def install_hint(scheme: str) -> str:
     """Return what to type to get *scheme*."""
     if scheme in _PUBLISHED:
         return f"Type: pip install {_PUBLISHED[scheme]}"
+    if close := get_close_matches(scheme, _PUBLISHED, 1):  # postgres://, as some hosts write it
+        return f"Write {close[0]}://, or pip install the plugin that serves {scheme}://"
     known = ", ".join(f"{name} ({distribution})" for name, distribution in _PUBLISHED.items())
     return f"Check the spelling, or pip install the plugin that serves it. Those of once are {known}"

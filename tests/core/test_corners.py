@@ -117,6 +117,7 @@ def test_a_store_that_cannot_be_opened_is_away(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_scheme_of_once_itself_comes_with_its_line_to_type() -> None:
     assert "Type: pip install once-sql" == plugins.install_hint("sqlite")
+    assert "Write postgresql://" in plugins.install_hint("postgres")
 
 
 def test_a_lock_that_is_forgotten_while_it_is_held_gives_its_key_back() -> None:

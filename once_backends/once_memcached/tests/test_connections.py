@@ -49,6 +49,7 @@ def test_a_server_without_cas_is_refused_with_the_reason_before_it_is_asked_for_
         ("memcached://one,two", "name one server"),
         ("memcached://one:11211,two:11211", "name one server"),
         ("memcached://user:secret@localhost", r"user:\*\*\*@localhost.*no users and passwords"),
+        ("memcached://localhost?password=secret", r"password=\*\*\*.*'password' is no option"),
         ("memcached://", "is no place"),
         ("memcached://localhost/1", "is no place"),
         ("memcached://localhost:port", "memcached://localhost:11211"),

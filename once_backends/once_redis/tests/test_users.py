@@ -84,6 +84,15 @@ def test_a_wrong_password_is_told_and_not_shown(server: RedisServer, raw: Any) -
     assert "secret" not in str(raised.value)
 
 
+def test_a_password_for_a_server_that_has_none_is_left_out(server: RedisServer) -> None:
+    backend = RedisBackend(server.url.replace("redis://", "redis://:secret@"))
+
+    with pytest.raises(ConfigurationError, match="leave it out") as raised:
+        backend.acquire("key", "token", 60)
+
+    assert "secret" not in str(raised.value)
+
+
 def test_a_password_that_was_changed_meanwhile_is_unavailable(server: RedisServer, raw: Any) -> None:
     backend = RedisBackend(server.url)
     assert backend.acquire("key", "token", 60)

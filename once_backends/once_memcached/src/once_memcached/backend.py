@@ -141,7 +141,7 @@ def _expire(ttl: float) -> int:
     if seconds > _LONGEST:
         raise ConfigurationError(
             f"Memcached can't hold a key for {ttl / 86400:g} days, as it takes what is over 30 days for a date: choose "
-            "a shorter ttl, such as 30 s. A lease is renewed as long as its run lives"
+            "a shorter ttl or hold_at_least. The ttl may be 30 s, as a lease is renewed for as long as its run lives"
         )
     return seconds
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -59,4 +60,5 @@ def _without_password(url: str) -> str:
     scheme, _, rest = url.partition("://")
     credentials, at, place = rest.rpartition("@")
     user, colon, _ = credentials.partition(":")
-    return f"{scheme}://{user}:***@{place}" if colon and at else url
+    hidden = f"{scheme}://{user}:***@{place}" if colon and at else url
+    return re.sub(r"(\w*pass\w*=)[^&]*", r"\1***", hidden)

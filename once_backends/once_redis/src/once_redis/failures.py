@@ -30,6 +30,7 @@ _TROUBLES = {
     "WRONGTYPE": "another program keeps something else by this key: choose a prefix of your own by configure(prefix=)",
     "Timeout connecting": "it can't be reached - or, where rediss:// was written, does not speak TLS at this port",
     "Connection closed by server": "it was stopped, or speaks TLS at this port: then write rediss://",
+    "Protocol Error": "it answers otherwise than a Redis does: is it one?",
     "reset by peer": "it was stopped, or speaks TLS at this port: then write rediss://",
 }
 
@@ -39,7 +40,9 @@ def explain(error: Exception, name: str, has_worked: bool) -> BackendUnavailable
     text = str(error).rstrip(" .") or type(error).__name__
     if redirection_in(error):  # some keys work all the same
         return ConfigurationError(f"{name}: {text}: this is a cluster: write redis+cluster://")
-    if isinstance(error, AuthenticationError):
+    if "without any password configured" in text:
+        mistake = "the server has no password: leave it out of the URL"
+    elif isinstance(error, AuthenticationError):
         mistake = "check user and password in the URL, where @ : / are written %40 %3A %2F"
     elif isinstance(error, NoPermissionError) or "user executing the script can't" in text:
         mistake = "let this user GET, SET, DEL, PEXPIRE, PTTL, TIME, SCAN, EVAL and EVALSHA the keys of once"
