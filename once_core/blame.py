@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -25,6 +25,10 @@ def check_verbs(backend: object, what: str) -> None:
             raise ConfigurationError(
                 f"{what} has a coroutine function as {verb}: write `{declaration(verb)}`{_place(backend, verb)}; "
                 "coroutine functions belong to an object that is its attribute `aio`"
+            )
+        if not _takes(getattr(backend, verb), len(inspect.signature(getattr(Backend, verb)).parameters) - 1):
+            raise ConfigurationError(
+                f"{what} has a {verb} with other parameters: write `{declaration(verb)}`{_place(backend, verb)}"
             )
     aio = getattr(backend, "aio", None)
     if aio is not None:
@@ -73,6 +77,12 @@ def failure(name: str, backend: object, error: Exception) -> BackendUnavailable:
     return known
 
 
+def line_of(error: Exception) -> str:
+    """Return where *error* was raised, for a message."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return f" at {frames[-1].f_code.co_filename}:{frames[-1].f_lineno}"
+
+
 def declaration(verb: str, keyword: str = "def") -> str:
     """Return the line that declares *verb* in a backend."""
     signature = str(inspect.signature(getattr(Backend, verb))).replace("'", "")
@@ -94,11 +104,24 @@ def _refuse_missing(owner: object, what: str, keyword: str) -> None:
         return
     lines = " and ".join(f"`{declaration(verb, keyword)}`" for verb in missing)
     advice = f"write {lines} in {name_of(owner)}"
-    if missing == [*VERBS]:
+    if missing == [*VERBS] and keyword == "def":
         advice = "an engine or a client of a store goes into its plugin's, as in SqlBackend(engine)"
     raise ConfigurationError(
         f"{what} lacks {' and '.join(missing)}: {advice}. A backend has {', '.join(VERBS)} (see once_core.Backend)"
     )
+
+
+def _takes(function: Callable[..., Any], number: int) -> bool:
+    """Whether *function* can be called with so many arguments, as far as can be known."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a function of C may not tell
+        return True
+    try:
+        signature.bind(*range(number))
+    except TypeError:
+        return False
+    return True
 
 
 def _place(owner: object, verb: str) -> str:

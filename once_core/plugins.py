@@ -19,8 +19,8 @@ import pluggy
 
 from . import hookspecs
 from .backend import Backend, BackendFactory
-from .blame import check_verbs
-from .errors import BackendConflict, ConfigurationError, UnknownBackend
+from .blame import check_verbs, line_of
+from .errors import BackendConflict, ConfigurationError, OnceError, UnknownBackend
 from .hookspecs import BACKENDS, OBSERVERS
 from .process import is_a_signals
 
@@ -74,23 +74,39 @@ def maker(url: str) -> Callable[[], Backend]:
     returned.
     """
     entry = find(url)
-    plugin = _import(entry)
-    _register(plugin, _origin(entry))
+    plugin, origin = _import(entry), _origin(entry)
+    _register(plugin, origin)
     offers = [impl for impl in _manager.hook.once_offer_backends.get_hookimpls() if impl.plugin is plugin]
-    factories: Mapping[str, BackendFactory] = cast("Any", offers[0].function)() if offers else {}
-    if entry.name not in factories:
+    offered: Any = _made_by(origin, "once_offer_backends", cast("Any", offers[0].function)) if offers else {}
+    if not isinstance(offered, Mapping) or entry.name not in offered:
+        answered = f": it answers {offered!r}" if offers else ": write `@hookimpl` above `def once_offer_backends():`"
         raise ConfigurationError(
-            f"{_origin(entry)} has an entry point for {entry.name}:// but does not offer it: "
-            f"let its once_offer_backends() return {{{entry.name!r}: factory}}"
+            f"{origin} has an entry point for {entry.name}:// but does not offer it{answered}, "
+            f"and let it return {{{entry.name!r}: factory}}"
         )
-    factory, origin = factories[entry.name], _origin(entry)
+    factory = cast("Mapping[str, BackendFactory]", offered)[entry.name]
 
     def make() -> Backend:
-        backend = factory(url)
+        backend: Backend = _made_by(origin, f"the factory for {entry.name}://", factory, url)
         check_verbs(backend, f"the backend that {origin} made for {hide_password(url)}")
         return backend
 
     return make
+
+
+def _made_by(origin: str, what: str, call: Callable[..., Any], *args: str) -> Any:
+    """Return what a plugin's function makes. What it raises is a mistake in it, and no store that is away."""
+    try:
+        return call(*args)
+    except OnceError:
+        raise
+    except Exception as error:
+        if is_a_signals(error):
+            raise
+        raise ConfigurationError(
+            f"{what} of {origin} failed with {type(error).__name__}: {error}{line_of(error)}. Where the URL makes no "
+            "sense, let it raise ConfigurationError"
+        ) from error
 
 
 def load_observers() -> None:

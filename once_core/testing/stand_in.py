@@ -74,6 +74,8 @@ class StandIn:
 
     def of(self, once: Once) -> StandIn:
         """Return the store of another `Once` than the default one."""
+        if not isinstance(once, Once):
+            raise TypeError(f"of() takes a Once, not {once!r}")
         return StandIn(once, self._scene)
 
     @contextmanager
@@ -125,6 +127,8 @@ class StandIn:
         return memory
 
     def _full(self, key: str) -> str:
+        if not isinstance(key, str):
+            raise TypeError(f"a key is a text, such as check_order.key_for(42), not {key!r}")
         return self._once.open().prefix + key
 
 

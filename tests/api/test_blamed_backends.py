@@ -49,6 +49,7 @@ def installed(folder: Path, wrong: str) -> Path:
             "aio = object()",
             ["the aio of", "async def acquire(self, key: str, token: str, ttl: float) -> Grant | None:"],
         ),
+        ("def renew(self, key, token): ...", ["renew with other parameters", "`def renew(self, key:", "plugin.py:6"]),
         ("async def release(self, key, token): ...", ["coroutine function as release", "`def release(", "plugin.py:6"]),
     ],
 )
@@ -56,6 +57,18 @@ def test_a_backend_that_lacks_a_verb_is_told_the_line_to_write(tmp_path: Path, w
     text = run(CALL + "print(error(call, 'coconut://'))", installed(tmp_path, wrong))
 
     assert [] == missing(text, "ConfigurationError", "once-coconut 1.2", *parts)
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        "def holder(self, *about, **more): return None",
+        "def holder(self, key, more=1): return None",
+        "holder = type('Odd', (), {'__signature__': 'odd', '__call__': lambda self, key: None})()",
+    ],
+)
+def test_a_verb_that_can_be_called_or_does_not_tell_its_parameters_is_taken(tmp_path: Path, right: str) -> None:
+    assert "ran" == run(CALL + "print(call('coconut://'))", installed(tmp_path, right))
 
 
 @pytest.mark.parametrize("answer", ["True", "7", "self.holder(key)"])

@@ -204,6 +204,49 @@ def test_a_plugin_that_does_not_offer_its_scheme_is_told_what_to_return(tmp_path
     assert [] == missing(text, "ConfigurationError", "once-coconut 1.2", "coconut://", "once_offer_backends", "factory")
 
 
+def test_a_hook_without_its_mark_is_told_what_to_write(tmp_path: Path) -> None:
+    distribution(tmp_path, "once-coconut", backends("coconut"), plugin=PLUGIN.replace("@hookimpl", "# no mark"))
+    text = run(CALL + "print(error(call, 'coconut://'))", tmp_path)
+
+    assert [] == missing(text, "write `@hookimpl` above `def once_offer_backends():`")
+
+
+@pytest.mark.parametrize(
+    ("source", "parts"),
+    [
+        (PLUGIN.replace("return {", "return list({").replace("}", "})", 1), ["it answers ['coconut'"]),
+        (PLUGIN.replace("return {", "return 1 / 0, {"), ["once_offer_backends", "ZeroDivisionError", "plugin.py:"]),
+        (PLUGIN.replace("MemoryBackend()", "int(url)"), ["the factory for coconut://", "ValueError", "plugin.py:"]),
+    ],
+    ids=["list", "hook", "factory"],
+)
+def test_a_mistake_in_a_plugin_is_no_store_that_is_away(tmp_path: Path, source: str, parts: list[str]) -> None:
+    distribution(tmp_path, "once-coconut", backends("coconut"), plugin=source)
+    program = "once = once_core.Once('coconut://', on_unavailable='run')\nprint(error(once.once(key='k')(lambda: 0)))"
+    text = run(CALL + program, tmp_path)
+
+    assert [] == missing(text, "ConfigurationError", "once-coconut 1.2", *parts)
+
+
+def test_a_signal_amid_the_making_of_a_backend_is_the_caller_s(tmp_path: Path) -> None:
+    once = "lambda url: made.append(url) or (len(made) < 2 and signal.raise_signal(signal.SIGUSR1)) or MemoryBackend()"
+    plugin = PLUGIN.replace("lambda url: MemoryBackend()", once, 1)
+    plugin = plugin.replace("from once_core", "import signal\n    made = []\n    from once_core", 1)
+    distribution(tmp_path, "once-coconut", backends("coconut"), plugin=plugin)
+    program = """
+import signal
+class SoftTimeLimit(Exception): ...
+def out_of_time(number, frame): raise SoftTimeLimit
+signal.signal(signal.SIGUSR1, out_of_time)
+try:
+    call('coconut://')
+except SoftTimeLimit:
+    print("out of time")
+"""
+
+    assert "out of time" == run(CALL + program, tmp_path)
+
+
 def test_what_a_plugin_offers_beyond_its_names_shadows_nobody(tmp_path: Path) -> None:
     plugin = PLUGIN.replace('"palm"', '"sqlite": None, "memory": None, "palm"')
     distribution(tmp_path, "once-coconut", backends("coconut"), plugin=plugin)

@@ -36,13 +36,21 @@ def test_a_ttl_of_almost_thirty_days_is_kept(backend: MemcachedBackend, key: str
     assert holder.remaining > 30 * 24 * 3600 - 60
 
 
-def test_a_lease_of_a_fraction_of_a_second_is_never_let_go_early(backend: MemcachedBackend, key: str) -> None:
+def test_a_lease_of_a_fraction_of_a_second_is_never_let_go_early(
+    server: MemcachedServer, backend: MemcachedBackend, key: str
+) -> None:
+    def server_clock() -> int:
+        with closing(pymemcache.Client((server.host, server.port), timeout=3)) as client:
+            return int(client.stats()[b"uptime"])
+
     for number in range(20):  # at different moments of the server's second
-        asked = monotonic()
+        before, asked = server_clock(), monotonic()
         assert backend.acquire(f"{key}-{number}", "token", 0.3)
         sleep(0.05 * (number % 5))
         held = backend.holder(f"{key}-{number}")
-        assert held is not None or monotonic() > asked + 0.3
+        late = monotonic() > asked + 0.3
+        stood_still = server_clock() > before + 1  # the server did, on a busy machine: see the README
+        assert held is not None or late or stood_still
 
 
 @pytest.mark.parametrize("name", ["key", "k" * 250, "a~b", "~" + "0" * 63])
