@@ -192,21 +192,29 @@ def test_a_cold_shutdown_frees_the_key_within_the_ttl(
     until(lambda: not tasks.survives.run.is_locked(slow_order), "the key is free", TTL + 5)
 
 
-def test_a_change_that_arrives_during_a_run_is_seen_by_a_run_after_it(
-    tasks: Any, witness: Witness, slow_order: int
+@pytest.mark.parametrize("end", ["succeeds", "fails", "is killed"])
+def test_a_change_that_arrives_during_a_run_is_seen_however_that_run_ends(
+    tasks: Any, witness: Witness, slow_order: int, end: str
 ) -> None:
+    if end == "fails":
+        witness.let_fail(slow_order, 1)
     first = tasks.order_changed(slow_order)
     until(lambda: witness.running(slow_order), "the order is being synchronised")
+    under_way = witness.running(slow_order)[0]
 
     second = tasks.order_changed(slow_order)
-    answer = second.get()
+    until(lambda: second.state == "RETRY", "the call that tells of the change finds the key held")
+    if end == "is killed":
+        os.kill(under_way.pid, signal.SIGKILL)
+    changed_until = time.monotonic()
     witness.open_gate(slow_order)
 
-    assert "left to the run under way, which will look once more" == answer
-    assert "in step" == first.get()
-    assert 2 == len(witness.runs(slow_order))
+    assert ["in step", "in step"] == [first.get(), second.get()]
+    runs = witness.runs(slow_order)
+    assert runs[-1].began > changed_until
+    assert b"2" == tasks.db.get(f"synced-{slow_order}")
     assert "in step" == tasks.sync_order.delay(slow_order).get()
-    assert 2 == len(witness.runs(slow_order))
+    assert runs == witness.runs(slow_order)
 
 
 def test_what_is_asked_for_again_while_it_waits_is_enqueued_once(tasks: Any, witness: Witness, slow_order: int) -> None:

@@ -11,15 +11,15 @@ class BankIsDown(Exception):
 
 def ask_the_bank(order_id: int) -> str:
     with checking(order_id):
+        wait_at_gate(order_id)
         if is_to_fail(order_id):
             raise BankIsDown
-        wait_at_gate(order_id)
     return "checked"
 
 
 async def ask_the_bank_async(order_id: int) -> str:
     with checking(order_id):
+        await await_gate(order_id)
         if is_to_fail(order_id):
             raise BankIsDown
-        await await_gate(order_id)
     return "checked"
