@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url
@@ -22,6 +23,14 @@ def told(url: str, kind: type[OnceError], verb: str = "acquire") -> str:
         backend.acquire("key", "token", 60) if verb == "acquire" else backend.holder("key")
     backend.close()
     assert "secret" not in f"{raised.value}{raised.value!r}{backend!r}"
+    return str(raised.value)
+
+
+def told_of_url(url: str) -> str:
+    """Return what is told of a URL that is refused, when it is read or by the first call."""
+    with pytest.raises(ConfigurationError) as raised:
+        SqlBackend(url).acquire("key", "token", 60)
+    assert "secret" not in f"{raised.value}"
     return str(raised.value)
 
 
@@ -87,19 +96,28 @@ def test_who_may_not_write_the_table_is_told_so(server: SqlServer, user: str, ri
         "key_ INT PRIMARY KEY, owner INT",
         "{key} {bytes} NOT NULL, token {bytes} NOT NULL, expires_at BIGINT NOT NULL, fence BIGINT NOT NULL",
         "{key} INT PRIMARY KEY, token {bytes} NOT NULL, expires_at BIGINT NOT NULL, fence BIGINT NOT NULL",
+        "{key} {bytes} PRIMARY KEY, token {bytes} NOT NULL, expires_at INT NOT NULL, fence INT NOT NULL",
+        "{key} {bytes} PRIMARY KEY, token {long} NOT NULL, expires_at BIGINT NOT NULL, fence BIGINT NOT NULL, "
+        "job INT NOT NULL",
+        "{key} {bytes} PRIMARY KEY, token {short} NOT NULL, expires_at BIGINT NOT NULL, fence BIGINT NOT NULL",
     ],
-    ids=["other columns", "no primary key", "a key of another type"],
+    ids=["other columns", "no primary key", "a key of another type", "small numbers", "one more", "short tokens"],
 )
 def test_something_else_by_the_name_of_the_table_is_refused(server: SqlServer, columns: str) -> None:
     mariadb = isinstance(server, MariadbServer)
-    names = {"key": "`key`", "bytes": "VARBINARY(512)"} if mariadb else {"key": "key", "bytes": "bytea"}
+    names = {"key": "key", "bytes": "bytea", "long": "bytea", "short": "varchar(8)"}
+    if mariadb:
+        names = {"key": "`key`", "bytes": "VARBINARY(512)", "long": "VARBINARY(1024)", "short": "VARBINARY(8)"}
     server.say(f"CREATE TABLE once_leases ({columns.format(**names)})")
 
-    assert "choose another, as in ?table=my_leases" in told(server.url, ConfigurationError)
+    message = told(server.url, ConfigurationError)
+    assert "once_leases" in message
+    assert "is no table of leases: choose another, as in ?table=my_leases" in message
     backend = SqlBackend(f"{server.url}?table=my_leases")
     assert backend.acquire("key", "token", 60)
     assert backend.release("key", "token")
     backend.close()
+    server.say("DROP TABLE my_leases")
 
 
 @contextmanager
@@ -156,8 +174,27 @@ def test_a_dropped_table_is_made_again_by_the_next_question(server: SqlServer) -
     backend.close()
 
 
-def test_a_schema_that_is_not_there_is_named(server: SqlServer) -> None:
-    assert "nowhere" in told(f"{server.url}?table=nowhere.once_leases", ConfigurationError)
+def test_a_table_that_does_not_fit_any_more_is_unavailable_and_no_token_is_told(server: SqlServer) -> None:
+    backend = SqlBackend(server.url)
+    backend.acquire("key", "token", 60)
+    server.say("ALTER TABLE once_leases ADD COLUMN job INT NOT NULL DEFAULT 0")
+    server.say("ALTER TABLE once_leases ALTER COLUMN job DROP DEFAULT")
+    with pytest.raises(BackendUnavailable, match="job") as first:
+        backend.acquire("another", "token", 60)
+    with pytest.raises(BackendUnavailable, match="is no table of leases") as later:
+        backend.acquire("another", "token", 60)
+    backend.close()
+
+    for error in (first.value, later.value):
+        assert "\n" not in str(error)
+        assert b"token".hex() not in str(error)
+
+
+def test_a_schema_that_is_not_there_is_named_and_has_to_be_made_first(server: SqlServer) -> None:
+    message = told(f"{server.url}?table=nowhere.once_leases", ConfigurationError)
+
+    assert "nowhere" in message
+    assert "create the schema first" in message
 
 
 def test_a_table_may_be_in_another_schema(server: SqlServer) -> None:
@@ -168,6 +205,41 @@ def test_a_table_may_be_in_another_schema(server: SqlServer) -> None:
 
     assert [(1,)] == server.say("SELECT count(*) FROM app.leases", "SELECT count(*) FROM app.leases")
     server.say("DROP TABLE app.leases", "DROP SCHEMA app")
+
+
+@pytest.mark.parametrize(
+    "option", ["tiemout=3", "ssl_ca=/missing.pem", "read_timeout=abc", "charset=klingon", "port=abc"]
+)
+def test_an_option_that_pymysql_does_not_take_is_refused(mariadb: MariadbServer, option: str) -> None:
+    message = told_of_url(f"{mariadb.url}?{option}")
+
+    assert "pymysql does not take these options" in message
+    assert "check the options of the URL" in message
+
+
+@pytest.mark.parametrize("option", ["sslmode=requires", "sslmde=require", "keepalives=abc"])
+def test_an_option_that_psycopg_does_not_take_is_refused(postgresql: PostgresServer, option: str) -> None:
+    assert "options of the URL" in told_of_url(f"{postgresql.url}?{option}")
+
+
+def test_an_option_that_another_driver_does_not_take_is_refused(tmp_path: Path) -> None:
+    backend = SqlBackend(create_engine(f"sqlite:///{tmp_path}/once.db", connect_args={"tiemout": 3}))
+
+    with pytest.raises(ConfigurationError, match=r"does not take these options \(.*tiemout"):
+        backend.acquire("key", "token", 60)
+
+
+def test_who_asks_for_tls_that_the_server_does_not_have_is_told_so(server: SqlServer) -> None:
+    option = "ssl_verify_cert=true" if isinstance(server, MariadbServer) else "sslmode=require"
+
+    assert "out, or switch TLS on at the server" in told(f"{server.url}?{option}", ConfigurationError)
+
+
+@pytest.mark.parametrize("option", ["", "?sslmode=disable"])
+def test_a_server_that_is_no_postgresql_is_asked_about(mariadb: MariadbServer, option: str) -> None:
+    url = f"postgresql://once:secret@{mariadb.host}:{mariadb.port}/once{option}"
+
+    assert "is it a PostgreSQL?" in told(url, BackendUnavailable)
 
 
 def test_a_password_among_the_options_is_not_told(postgresql: PostgresServer) -> None:
@@ -181,6 +253,7 @@ def test_a_password_among_the_options_is_not_told(postgresql: PostgresServer) ->
     [
         ("postgresql://once:secret@host:54x/database", "postgresql://once:***@host:54x/database' is no database URL"),
         ("postgresql+psycopg2://once:secret@host/database", "configure(SqlBackend(create_engine(...)))"),
+        ("redis://once:secret@host/0", "is no database that SQLAlchemy knows"),
         ("oracle://once:secret@host/database", "configure(SqlBackend(create_engine(...)))"),
         ("postgresql://once:secret@host/database?timeout=never", "take seconds"),
         ("postgresql://once:secret@host/database?durable=perhaps", "durable=true nor durable=false"),

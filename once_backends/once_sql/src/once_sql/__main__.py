@@ -9,10 +9,22 @@ from once_core.errors import ConfigurationError
 
 from .backend import SqlBackend
 
+USAGE = """\
+usage: python -m once_sql URL
+
+Print the statement that makes the table of leases, for whoever makes tables otherwise. Nothing is connected.
+
+python -m once_sql postgresql://
+python -m once_sql "mysql://?table=app.once_leases"
+"""
+
 
 def main(arguments: list[str]) -> int | str:
+    if arguments in (["-h"], ["--help"]):
+        print(USAGE, end="")
+        return 0
     if len(arguments) != 1:
-        return "usage: python -m once_sql URL, such as postgresql://?table=app.once_leases"
+        return USAGE.rstrip()
     try:
         print(cleandoc(SqlBackend(arguments[0]).ddl) + ";")
     except ConfigurationError as error:

@@ -20,6 +20,10 @@ from once_core.errors import BackendUnavailable, ConfigurationError
 Parameters: TypeAlias = Mapping[str, object] | Sequence[object]
 
 
+WRONG_OPTION = (TypeError, ValueError, AttributeError, FileNotFoundError)
+"""What drivers raise, in place of an error of theirs, for an option that they do not know or can't use."""
+
+
 class Database(Protocol):
     """What a dialect knows about connections. *Error* is the base of what its driver raises.
 
@@ -81,7 +85,8 @@ class SharedConnection:
             if known or not database.embedded:  # what is left of an interrupted answer would be taken for the next one
                 self._drop()
             if known:
-                raise BackendUnavailable(f"{database.name}: {error}") from error
+                reason, *_ = str(error).split("\n")  # what follows may quote the row, and the token in it
+                raise BackendUnavailable(f"{database.name}: {reason}") from error
             raise
         finally:
             # None: a signal handler raised as soon as the lock was ours, before its answer could be noted. A wait
@@ -175,10 +180,21 @@ def shown(url: URL) -> str:
     return repr(url.update_query_dict(secret)).replace("%2A%2A%2A", "***")
 
 
+def wrong_options(url: URL, error: Exception) -> ConfigurationError:
+    """Return what is said of a driver's *error* about the options that it got."""
+    driver = url.get_driver_name()
+    return ConfigurationError(
+        f"{shown(url)}: {driver} does not take these options ({error}): check the options of the URL"
+    )
+
+
 def connect_apart(engine: Engine) -> PoolProxiedConnection:
     """Return a connection made as *engine* makes them, with its listeners and arguments, that no pool knows of."""
     # Not one of its pool's own: that may have lent out all it has, or have but one, for all.
-    pooled = engine.pool.recreate().connect()
+    try:
+        pooled = engine.pool.recreate().connect()
+    except WRONG_OPTION as error:
+        raise wrong_options(engine.url, error) from error
     pooled.detach()
     return pooled
 

@@ -8,7 +8,7 @@ from math import ceil
 from typing import Any
 
 import pymysql
-from pymysql.constants import ER
+from pymysql.constants import CR, ER
 from pymysql.cursors import Cursor
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -30,11 +30,12 @@ _WRONG_PLACE = (
     ER.NO_DB_ERROR,
     1698,  # ER_ACCESS_DENIED_NO_PASSWORD_ERROR, as of a user who is known by the socket alone
 )
+_LONGEST_TOKEN = 1024
 _COLUMNS = {
-    ("key", "varbinary", "PRI"),
-    ("token", "varbinary", ""),
-    ("expires_at", "bigint", ""),
-    ("fence", "bigint", ""),
+    ("key", "varbinary", LONGEST_KEY, "PRI"),
+    ("token", "varbinary", _LONGEST_TOKEN, ""),
+    ("expires_at", "bigint", None, ""),
+    ("fence", "bigint", None, ""),
 }
 _READ_ONLY = (ER.OPTION_PREVENTS_STATEMENT, 1792, 1836)  # --read-only, a read-only transaction, a read-only mode
 
@@ -50,7 +51,7 @@ class MysqlStatements:
 
         self.create = f"""
             CREATE TABLE IF NOT EXISTS {table} (
-                `key` VARBINARY({LONGEST_KEY}) NOT NULL PRIMARY KEY, token VARBINARY(1024) NOT NULL,
+                `key` VARBINARY({LONGEST_KEY}) NOT NULL PRIMARY KEY, token VARBINARY({_LONGEST_TOKEN}) NOT NULL,
                 expires_at BIGINT NOT NULL, fence BIGINT NOT NULL
             ) ENGINE = InnoDB"""
 
@@ -197,7 +198,7 @@ class MysqlDatabase:
         found = self.ask(
             cursor,
             """
-            SELECT column_name, data_type, column_key FROM information_schema.columns
+            SELECT column_name, data_type, character_maximum_length, column_key FROM information_schema.columns
             WHERE table_schema = COALESCE(NULLIF(%(schema)s, ''), DATABASE()) AND table_name = %(table)s""",
             {"schema": self._sql.schema, "table": self._sql.plain_table},
         )
@@ -213,6 +214,10 @@ class MysqlDatabase:
             return ConfigurationError(
                 f"{text}: give this user the right, or let somebody who has it say: {in_one_line(self._sql.create)}"
             )
+        if code == ER.BAD_DB_ERROR and self._sql.schema and f"'{self._sql.schema}'" in text:
+            return ConfigurationError(f"{text}: create the schema first, or name one that there is in ?table=")
+        if code == CR.CR_SSL_CONNECTION_ERROR:
+            return ConfigurationError(f"{text}: leave the options of ssl out, or switch TLS on at the server")
         if code in _WRONG_PLACE:
             return ConfigurationError(f"{text}: check user, password and database of the URL")
         return BackendUnavailable(text)

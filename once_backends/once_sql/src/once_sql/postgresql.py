@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -22,6 +23,15 @@ from .statements import LONGEST_KEY, Ask, Asked, Renewal, Row, in_one_line, in_p
 # Milliseconds since 1970. now() would stand still inside a transaction, and from before a statement waited for a row.
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
+_COLUMNS = {("key", "bytea"), ("token", "bytea"), ("expires_at", "bigint"), ("fence", "bigint")}
+
+# What is told before there is a connection has no state, but words; in English unless the server has others.
+_WRONG_URL = re.compile(
+    r"authentication failed|does not exist|no password supplied|pg_hba\.conf"
+    r"|invalid \w+ value: |for connection option"  # such as sslmode=requires and port=abc
+)
+_NO_TLS = "server does not support SSL"
+_ANOTHER_PROTOCOL = re.compile("received invalid response to|expected authentication request from server")
 
 # The statement's transaction is not waited for until it is on the disk.
 LAZY = "set_config('synchronous_commit', 'off', true)"
@@ -185,22 +195,39 @@ class PostgresqlDatabase:
         nothing = {"key": b"", "token": b"", "ms": 0}
         for statement in self._sql.tried:
             self.ask(cursor, f"EXPLAIN {statement}", nothing)
+        # What no plan shows: a column that is too small, or one more that may not be NULL.
+        columns = self.ask(
+            cursor,
+            """
+            SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
+            WHERE attrelid = to_regclass(%(table)s) AND attnum > 0 AND NOT attisdropped""",
+            {"table": self._sql.table},
+        )
+        if set(columns) != _COLUMNS:
+            raise self._foreign_table(self.name)
+
+    def _foreign_table(self, text: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"{text}: {self._sql.table} is no table of leases: choose another, as in ?table=my_leases"
+        )
 
     def _explain(self, error: Exception) -> BackendUnavailable | ConfigurationError:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         reason = (isinstance(cause, psycopg.Error) and cause.diag.message_primary) or str(cause).strip()
         text, state = f"{self.name}: {reason}", getattr(cause, "sqlstate", None) or ""
-        if isinstance(cause, errors.InsufficientPrivilege | errors.InvalidSchemaName):
+        if isinstance(cause, errors.InvalidSchemaName):
+            return ConfigurationError(f"{text}: create the schema first, or name one that there is in ?table=")
+        if isinstance(cause, errors.InsufficientPrivilege):
             return ConfigurationError(
                 f"{text}: give this user the right, or let somebody who has it say: {in_one_line(self._sql.create)}"
             )
         if state.startswith("42"):  # "syntax error or access rule violation": columns, types or key are others
-            return ConfigurationError(
-                f"{text}: {self._sql.table} is no table of leases: choose another, as in ?table=my_leases"
-            )
-        # What is told before there is a connection has no state, but words; in English unless the server has others.
-        if isinstance(cause, psycopg.ProgrammingError | errors.InvalidPassword | errors.InvalidCatalogName) or any(
-            sign in text for sign in ("authentication failed", "does not exist", "no password supplied", "pg_hba.conf")
-        ):
+            return self._foreign_table(text)
+        if _NO_TLS in reason:
+            return ConfigurationError(f"{text}: leave sslmode out, or switch TLS on at the server")
+        if _ANOTHER_PROTOCOL.search(reason):
+            return BackendUnavailable(f"{text}: is it a PostgreSQL?")
+        refused = psycopg.ProgrammingError | errors.InvalidPassword | errors.InvalidCatalogName
+        if isinstance(cause, refused) or _WRONG_URL.search(reason):
             return ConfigurationError(f"{text}: check user, password, database and options of the URL")
         return BackendUnavailable(text)

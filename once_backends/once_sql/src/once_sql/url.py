@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from once_core.errors import ConfigurationError
 
-from .connection import shown
+from .connection import WRONG_OPTION, shown, wrong_options
 
 EXAMPLES = "sqlite:///jobs.db, postgresql://user:password@host/database or mysql://user:password@host/database"
 OPTIONS = ("table", "timeout", "durable")
@@ -46,18 +46,27 @@ def private_engine(url: URL, timeout: float) -> Engine:
 
         return private_engine(url, timeout)
     if kind not in _DRIVERS or url.drivername not in (kind, _DRIVERS[kind]):
+        try:
+            url.get_dialect()
+        except NoSuchModuleError as error:
+            raise ConfigurationError(
+                f"{shown(url)} is no database that SQLAlchemy knows: install its dialect, or write {EXAMPLES}"
+            ) from error
         raise ConfigurationError(
             f"{shown(url)} is served for an engine of yours alone: configure(SqlBackend(create_engine(...))); "
             f"or write {EXAMPLES}"
         )
+    url = url.set(drivername=_DRIVERS[kind])
     arguments: dict[str, Any] = {"connect_timeout": max(round(timeout), 1)}
     if kind != "postgresql":
         arguments |= {"read_timeout": timeout, "write_timeout": timeout}
     try:
-        return create_engine(url.set(drivername=_DRIVERS[kind]), poolclass=NullPool, connect_args=arguments)
+        return create_engine(url, poolclass=NullPool, connect_args=arguments)
     except (ImportError, NoSuchModuleError) as error:  # psycopg's is about a libpq that it can't find, too
         extra = "postgresql" if kind == "postgresql" else "mysql"
         raise ConfigurationError(f'{shown(url)}: {str(error).strip()}: type pip install "once-sql[{extra}]"') from error
+    except WRONG_OPTION as error:
+        raise wrong_options(url, error) from error
 
 
 def seconds(where: str, value: str | float) -> float:
