@@ -137,6 +137,17 @@ def test_a_table_that_can_not_be_used_is_refused_with_the_statement_for_another(
     engine.dispose()
 
 
+def test_a_table_that_takes_no_lease_is_never_taken_for_a_held_key(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE once_leases (key VARCHAR(400) PRIMARY KEY, token VARCHAR(1000), expires_at BIGINT, "
+            "fence BIGINT, owner TEXT NOT NULL)"
+        )
+
+    with pytest.raises((BackendUnavailable, ConfigurationError), match="CREATE TABLE"):
+        SqlBackend(engine).acquire("key", "token", 30.0)
+
+
 @pytest.mark.parametrize("kind", [PostgresServer, MariadbServer])
 def test_a_server_that_was_restarted_while_nobody_asked_is_asked_anew(
     kind: type[SqlServer], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch

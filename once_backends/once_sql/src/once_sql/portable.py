@@ -111,7 +111,13 @@ class PortableStatements:
         rows = ask(self._look, asked)
         if not rows:
             fence = int(ask(self.clock, {})[0][0])
-            return fence if ask(self._insert, {**asked, "fence": fence}) else None
+            if ask(self._insert, {**asked, "fence": fence}):
+                return fence
+            if not ask(self._look, asked):  # nobody else was first
+                raise BackendUnavailable(
+                    f"the table takes no lease: let it be as this says: {in_one_line(self.create)}"
+                )
+            return None
         now, holder, expires_at, seen = rows[0]
         is_live = expires_at > now
         if is_live and holder != asked["token"]:
