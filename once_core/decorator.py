@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import weakref
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, Unpack, overload
@@ -78,16 +79,18 @@ class Once:
         with opening():
             if self.setting is None:
                 store = store_for(self._source if self._source is not None else _url_of_environment())
-                self._let_go = weakref.finalize(self, store.let_go)
+                self._let_go = weakref.finalize(self, store.let_go_elsewhere)
+                self._let_go.atexit = False
                 self.setting = Setting(store, *self._defaults)
             return self.setting
 
     def close(self) -> None:
         """Let go of the store once the runs under way are over; another call opens it again."""
         with opening():
-            let_go, self._let_go, self.setting = self._let_go, None, None
-        if let_go is not None:  # outside the lock: it may wait for the store
-            let_go()
+            let_go, setting = self._let_go, self.setting
+            self._let_go = self.setting = None
+        if let_go is not None and let_go.detach() and setting is not None:
+            setting.store.let_go()  # outside the lock: it may wait for the store
 
     @overload
     def once(
@@ -199,6 +202,13 @@ def _url_of_environment() -> str:
 
 every: weakref.WeakSet[Once] = weakref.WeakSet()
 """All there are: once_core.testing lets them ask another store for a while."""
+
+
+@atexit.register
+def _close_all() -> None:
+    for once in list(every):
+        once.close()
+
 
 default = Once()
 once = default.once

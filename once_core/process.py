@@ -78,7 +78,7 @@ class Pool:
         self._size = size
         self._on_idle = on_idle
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the collector may submit a job in the middle of a submission
         self._threads = 0
         self.pending = 0
 

@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
@@ -170,6 +171,13 @@ class Store:
         with _opening:
             self.users -= 1
         self.close_if_idle()
+
+    def let_go_elsewhere(self) -> None:
+        """Do that in another thread, for the collector: it calls in the middle of anything, with any lock taken."""
+        try:
+            start_new_thread(self.let_go, ())  # which takes no lock, as `threading` does
+        except RuntimeError:  # the interpreter finalizes
+            self.let_go()
 
     def close_if_idle(self) -> None:
         """Close the store if nobody uses it any more and all its runs are over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import uuid
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from once_core import Once, plugins, wrapper
+from once_core import store as store_module
+from once_core.keeper import keeper
 from once_core.lease import Lease
 
 from .scripted import Script, until
@@ -110,6 +113,33 @@ def test_a_question_about_a_closed_store_opens_it_and_closes_it_again(url: str, 
     assert store.holder("key") is None
     assert asyncio.run(store.aholder("key")) is None
     until(lambda: made and all(backend.closed for backend in made))
+
+
+def test_a_once_that_the_collector_forgets_amid_anything_is_let_go(url: str, made: list[Strict]) -> None:
+    once = Once(url)
+    with once.lock("key"):
+        pass
+    with keeper._looking:  # as the keeper's thread, in which the collector may run
+        del once
+        gc.collect()
+
+    until(lambda: made[0].closed)
+
+
+def test_a_once_that_is_forgotten_when_no_thread_can_be_had_is_let_go_at_once(
+    url: str, made: list[Strict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(function: object, args: object) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    once = Once(url)
+    with once.lock("key"):
+        pass
+    monkeypatch.setattr(store_module, "start_new_thread", refuse)
+    del once
+    gc.collect()
+
+    until(lambda: made[0].closed)
 
 
 @pytest.mark.parametrize("ending", [Once.close, lambda once: once.configure("memory://")], ids=["close", "configure"])
