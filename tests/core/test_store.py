@@ -115,6 +115,21 @@ def test_a_question_about_a_closed_store_opens_it_and_closes_it_again(url: str, 
     until(lambda: made and all(backend.closed for backend in made))
 
 
+def test_a_store_that_a_fork_waited_for_is_not_asked_until_that_fork_is_made(url: str, made: list[Strict]) -> None:
+    asking = threading.Thread(target=Once(url).lock("key").is_locked)
+    store_module._forking.add(-1)  # a thread that forks
+    try:
+        asking.start()
+        until(lambda: made)
+        asked_meanwhile = [*made[0].asked]
+    finally:
+        store_module._forking.discard(-1)
+    asking.join(20)
+
+    assert [] == asked_meanwhile
+    assert ["holder"] == made[0].asked
+
+
 def test_a_once_that_the_collector_forgets_amid_anything_is_let_go(url: str, made: list[Strict]) -> None:
     once = Once(url)
     with once.lock("key"):
