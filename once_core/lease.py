@@ -169,6 +169,8 @@ class Lease:
         if self._pid != identity.pid:  # forked inside the body: the lease is the parent's
             return ENDED
         self._unclaim()
+        if self.state == ENDED:  # refused, or unguarded: no move leads out of it
+            return ENDED
         if self.deadline <= clock():
             self.lose("expired")
         with self._lock:

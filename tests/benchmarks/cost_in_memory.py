@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from uuid import uuid4
 
 from once_core import Once
 
@@ -13,7 +14,7 @@ from .by_hand import body, holding_many, new_token
 from .ratios import Ratios
 
 
-def by_hand() -> Callable[[int], int | None]:
+def by_hand(new_token: Callable[[], str] = new_token) -> Callable[[int], int | None]:
     """Return the body, guarded; order 2 is held by somebody else."""
     held = {"check-2": ("another", time.monotonic() + 3600)}
     lock = threading.Lock()
@@ -38,14 +39,18 @@ def by_hand() -> Callable[[int], int | None]:
 
 
 def main() -> None:
-    once, floor = Once("memory://"), by_hand()
+    once, floor, usual = Once("memory://"), by_hand(), by_hand(lambda: str(uuid4()))
     guarded = once.once(key="check-{order_id}")(body)
     guarded(1)
     once.open().store.open().acquire("once:check-2", "another", 3600)
     with Ratios("A decorated call in memory") as ratios, once.lock("check-3"):
-        ratios.compare("run", once=partial(guarded, 1), floor=partial(floor, 1))
-        ratios.compare("skip", once=partial(guarded, 2), floor=partial(floor, 2))
-        ratios.compare("skip, held in this process", once=partial(guarded, 3), floor=partial(floor, 2))
+        for what, order, by_floor in (("run", 1, 1), ("skip", 2, 2), ("skip, held in this process", 3, 2)):
+            ratios.compare(
+                what,
+                once=partial(guarded, order),
+                floor=partial(floor, by_floor),
+                others={"floor with uuid4": partial(usual, by_floor)},
+            )
     once.close()
     holding_many("memory://many")
 
