@@ -93,7 +93,7 @@ def test_a_purge_that_fails_is_logged_and_the_thread_goes_on(caplog: pytest.LogC
             raise ValueError("no such table")
 
     script = Purging()
-    lease = lease_on(script, ttl=0.6)
+    lease = lease_on(script, ttl=3.0)
     begin(lease)
 
     until(lambda: "renew" in script.asked)
@@ -136,7 +136,7 @@ def test_a_failing_store_is_complained_of_once_per_outage(caplog: pytest.LogCapt
 
 def test_answers_that_do_not_match_the_questions_are_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     script = BatchScript(renew_many=lambda asked: [True, True, True])
-    lease = lease_on(script, ttl=0.9)
+    lease = lease_on(script, ttl=3.0)
     begin(lease)
 
     until(lambda: "could not be asked" in caplog.text)

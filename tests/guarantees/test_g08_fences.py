@@ -27,7 +27,7 @@ def fence() -> int:
 
 def test_fences_grow_over_releases_losses_and_new_connections(store: Store, form: Kind) -> None:
     store.needs_fences()
-    once = store.once(ttl=0.3)
+    once = store.once()
     seen = [form(once, "key", fence)(), form(once, "key", fence)()]
 
     once.close()

@@ -138,7 +138,7 @@ def test_a_renewal_that_hangs_is_not_waited_for_when_the_run_ends(memory: Store,
         return "result"
 
     try:
-        assert "result" == Beside(form(memory.once(relay, ttl=0.9), "key", body)).result()
+        assert "result" == Beside(form(memory.once(relay, ttl=3.0), "key", body)).result()
     finally:
         over.set()
 

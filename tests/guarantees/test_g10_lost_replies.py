@@ -92,4 +92,4 @@ def test_a_lost_reply_to_a_renewal_is_not_a_loss(memory: Store, kind: Kind) -> N
             sleep(0.01)
         return lease.lost
 
-    assert not kind(memory.once(relay, ttl=0.9), "key", body)()
+    assert not kind(memory.once(relay, ttl=3.0), "key", body)()

@@ -73,13 +73,10 @@ def test_a_key_that_is_being_given_back_at_the_end_of_the_interpreter_is_free(st
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers of that kind")
 @pytest.mark.parametrize(("form", "error"), [("def", "Interrupted"), ("def", "SoftTimeLimit"), ("with", "Interrupted")])
 def test_signal_handlers_that_raise_anywhere(store: Store, form: str, error: str, programs: Programs) -> None:
-    calls = 3000 if store.place.embedded else 300  # with a server, each interruption costs a connection
-    code, output, _ = programs.run("interrupted", form, error, calls, store.url, store.prefix)
-    assert 0 == code
-    interrupted, held, kept = output.split()
+    interruptions = 1000 if store.place.embedded else 100  # with a server, each costs a connection
+    code, output, _ = programs.run("interrupted", form, error, interruptions, store.url, store.prefix)
 
-    assert int(interrupted) > 50
-    assert ("0", "True") == (held, kept)
+    assert (0, "0 True") == (code, output)
 
 
 @pytest.mark.parametrize("native", [False, True])

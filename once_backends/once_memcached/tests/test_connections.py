@@ -84,7 +84,7 @@ def test_a_restart_of_the_server_costs_no_call(server: MemcachedServer, key: str
 def test_a_server_that_does_not_answer_is_unavailable_and_its_late_answer_is_nobodys(
     server: MemcachedServer, key: str
 ) -> None:
-    backend = MemcachedBackend(f"{server.url}?timeout=0.2")
+    backend = MemcachedBackend(f"{server.url}?timeout=1")
     assert backend.acquire(key, "token", 60.0)
 
     with server.paused(), pytest.raises(BackendUnavailable, match="timed out"):
@@ -214,3 +214,16 @@ def test_a_question_that_is_interrupted_leaves_no_answer_for_the_next(backend: M
         backend._connections.ask(interrupted)
 
     assert backend.renew(key, "token", 60.0)
+
+
+def test_a_connection_that_is_in_use_when_all_are_closed_is_closed_when_it_comes_back(
+    backend: MemcachedBackend, key: str
+) -> None:
+    def closed_meanwhile(client: Client) -> Client:
+        backend.close()
+        assert client.sock is not None
+        return client
+
+    assert backend._connections.ask(closed_meanwhile).sock is None
+    assert backend.acquire(key, "token", 60.0)  # a question opens one anew, and it is kept
+    assert backend._connections.ask(lambda client: client) is backend._connections.ask(lambda client: client)

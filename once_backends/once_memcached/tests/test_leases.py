@@ -144,7 +144,7 @@ def test_many_leases_are_renewed_by_few_questions(backend: MemcachedBackend, key
 
 
 def test_a_batch_with_a_server_that_went_away_is_unavailable(server: MemcachedServer, key: str) -> None:
-    backend = MemcachedBackend(f"{server.url}?timeout=0.2")
+    backend = MemcachedBackend(f"{server.url}?timeout=1")
     assert backend.acquire(key, "token", 60.0)
 
     with server.paused(), pytest.raises(BackendUnavailable):

@@ -142,7 +142,7 @@ def test_a_node_asked_as_a_single_server_says_what_to_write(nodes: list[Node]) -
 
 
 def test_a_node_that_is_away_leaves_the_keys_of_the_others(nodes: list[Node]) -> None:
-    backend = RedisBackend(f"redis+cluster://{nodes[0].host}:{nodes[0].port}?timeout=0.3")
+    backend = RedisBackend(f"redis+cluster://{nodes[0].host}:{nodes[0].port}?timeout=1")
     leases = [(f"away-{number}", "token", 60.0) for number in range(30)]
     for key, token, ttl in leases:
         backend.acquire(key, token, ttl)

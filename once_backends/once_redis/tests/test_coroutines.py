@@ -89,7 +89,7 @@ def test_two_hundred_coroutines_share_a_connection(aio: AsyncRedis, raw: Any) ->
 
 
 def test_a_loop_that_was_blocked_for_longer_than_the_timeout_gets_its_answer(server: RedisServer) -> None:
-    backend = RedisBackend(server.url, timeout=0.2)
+    backend = RedisBackend(server.url, timeout=0.5)
     aio = backend.aio
     assert aio
 
@@ -97,11 +97,11 @@ def test_a_loop_that_was_blocked_for_longer_than_the_timeout_gets_its_answer(ser
         assert await aio.acquire("warm", "token", 60)
         asked = asyncio.create_task(aio.acquire("blocked", "token", 60))
         await asyncio.sleep(0)
-        block(0.5)  # the whole loop stands still, the answer being there
+        block(0.8)  # the whole loop stands still, the answer being there
         assert await asked
         ended = asyncio.create_task(aio.release("blocked", "token"))
         await asyncio.sleep(0)
-        block(0.5)
+        block(0.8)
         assert await ended
 
     asyncio.run(main())
@@ -109,7 +109,7 @@ def test_a_loop_that_was_blocked_for_longer_than_the_timeout_gets_its_answer(ser
 
 
 def test_a_paused_server_is_unavailable_within_the_timeout_and_comes_back(server: RedisServer) -> None:
-    backend = RedisBackend(server.url, timeout=0.3)
+    backend = RedisBackend(server.url, timeout=1)
     aio = backend.aio
     assert aio
 
@@ -121,7 +121,7 @@ def test_a_paused_server_is_unavailable_within_the_timeout_and_comes_back(server
             with pytest.raises(BackendUnavailable, match="redis://"):  # at the new connection
                 await aio.renew("key", "token", 60)
             assert {BackendUnavailable} == {type(answer) for answer in failed}
-            assert monotonic() - began < 5
+            assert monotonic() - began < 10
         await live(aio, "after")
 
     asyncio.run(main())

@@ -12,6 +12,7 @@ import pytest
 from once_core import Grant, Holder, Once
 from once_core.errors import BackendUnavailable
 from once_redis import RedisBackend
+from once_redis.wire import socket_of
 from redis_groups import wait_until
 from redis_proxy import Proxy
 from redis_server import RedisServer
@@ -190,6 +191,22 @@ def test_a_run_amid_which_the_server_forgets_all_is_told(backend: RedisBackend, 
     with once.lock("key"):  # nothing is stuck
         pass
     once.close()
+
+
+def test_a_connection_that_is_in_use_when_all_are_closed_is_closed_when_it_comes_back(backend: RedisBackend) -> None:
+    backend.acquire("key", "token", 60)
+    (connections,) = backend._settings.opened
+    connection = connections.take()
+
+    backend.close()
+    assert socket_of(connection)
+    connections.give_back(connection)
+
+    assert socket_of(connection) is None
+    assert backend.renew("key", "token", 60)  # a question opens one anew, and it is kept
+    kept = connections.take()
+    assert socket_of(kept)
+    connections.give_back(kept)
 
 
 def test_a_closed_backend_may_be_used_again(backend: RedisBackend) -> None:

@@ -103,7 +103,7 @@ def test_no_connection_in_time_is_unavailable_and_not_held(server: RedisServer) 
 
 
 def test_a_paused_server_is_unavailable_and_comes_back(server: RedisServer) -> None:
-    backend = RedisBackend(server.url, timeout=0.3)
+    backend = RedisBackend(server.url, timeout=1)
     assert backend.acquire("paused", "token", 60)
     with server.paused():
         for _ in range(2):  # over the connection that there is, and over a new one

@@ -44,10 +44,12 @@ class Connections:
         self._pid = os.getpid()
         # Its methods are atomic: there is no lock that a signal handler or a fork could leave locked.
         self._idle: deque[Client] = deque()
+        self._is_closed = False
 
     def ask(self, question: Callable[[Client, *Ts], T], *about: *Ts) -> T:
         """Return what *question* returns, lending it a connection. Raise BackendUnavailable if that breaks."""
         client: Client | None = None
+        self._is_closed = False
         try:
             client = self._kept() or self._opened()
             answer = question(client, *about)
@@ -61,21 +63,28 @@ class Connections:
             self._idle.append(client)
         else:
             client.close()
+        if self._is_closed:  # meanwhile
+            self.close()
         return answer
 
     def close(self) -> None:
-        with suppress(IndexError):
-            while True:
-                self._idle.pop().close()
+        """Close the connections, and those in use when they come back; the next question opens one anew."""
+        self._is_closed = True
+        self._drop()
 
     def __del__(self) -> None:
         with suppress(Exception):  # whatever is left of it when the interpreter ends
             self.close()
 
+    def _drop(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
     def _kept(self) -> Client | None:
         """Return an idle connection that the server has not closed, as it does when it restarts."""
         if self._pid != os.getpid():  # forked: this closes the child's copies, and the parent goes on with its own
-            self.close()
+            self._drop()
             self._pid = os.getpid()
         try:
             while _is_broken((client := self._idle.pop()).sock):

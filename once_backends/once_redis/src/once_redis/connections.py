@@ -36,6 +36,7 @@ class Connections:
     def begin_anew(self) -> None:
         """Begin without connections: after a fork they are the parent's. redis-py closes but does not shut them."""
         self._idle: list[Wire] = []
+        self._is_closed = False
         self._permits: SimpleQueue[None] = SimpleQueue()
         self._lines: dict[asyncio.AbstractEventLoop, Line] = {}
         for _ in range(self._most):
@@ -94,6 +95,7 @@ class Connections:
 
     def take(self) -> Wire:
         """Return a connection that nobody else uses until it is given back."""
+        self._is_closed = False
         self._abandon_dead_lines()
         try:
             self._permits.get(timeout=self.timeout)
@@ -110,6 +112,7 @@ class Connections:
 
     def take_idle(self) -> Wire | None:
         """Return a connection if one can be had without waiting."""
+        self._is_closed = False
         self._abandon_dead_lines()
         try:
             self._permits.get_nowait()
@@ -124,10 +127,13 @@ class Connections:
         """Let others use the connection, unless it was disconnected."""
         if socket_of(connection):
             self._idle.append(connection)
+            if self._is_closed:  # meanwhile
+                self.close()
         self._permits.put(None)
 
     def close(self) -> None:
-        """Close what is not in use; the next question opens a connection anew."""
+        """Close the connections, and those in use when they come back; the next question opens one anew."""
+        self._is_closed = True
         self._abandon_dead_lines()
         with suppress(IndexError):
             while True:
