@@ -137,6 +137,22 @@ def test_a_table_that_can_not_be_used_is_refused_with_the_statement_for_another(
     engine.dispose()
 
 
+@pytest.mark.parametrize("first", ["native", "portable"])
+def test_the_two_ways_share_no_table(server: SqlServer, first: str) -> None:
+    # They write keys differently: with some keys each would let its own run.
+    url = server.url.replace("mysql:", "mysql+pymysql:").replace("postgresql:", "postgresql+psycopg:")
+    engines = {"native": create_engine(url), "portable": portable(server.url)}
+    backends = {way: SqlBackend(engine) for way, engine in engines.items()}
+    assert backends.pop(first).acquire("key", "token", 60)
+
+    for other in backends.values():
+        with pytest.raises(ConfigurationError, match=r"(?s)once_leases.* choose another(,| by)"):
+            other.acquire("Key", "token", 60)
+
+    for engine in engines.values():
+        engine.dispose()
+
+
 def test_a_table_that_takes_no_lease_is_never_taken_for_a_held_key(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql(

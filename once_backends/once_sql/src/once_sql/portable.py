@@ -10,12 +10,15 @@ from time import monotonic, sleep
 from typing import Any, cast
 
 from sqlalchemy import (
+    BINARY,
+    VARBINARY,
     BigInteger,
     BindParameter,
     Column,
     Connection,
     Engine,
     Insert,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -23,6 +26,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    inspect,
     literal_column,
     or_,
     select,
@@ -47,6 +51,7 @@ _CLOCKS = {
 _PLAUSIBLE = range(1_577_836_800_000, 7_258_118_400_000)  # from 2020 to 2200
 
 _BATCH = 500  # leases renewed by one statement, as some databases take no more than 2,000 parameters
+_BYTES = (BINARY, LargeBinary, VARBINARY)
 _IDLE = 1.0  # seconds after which a connection is looked at before it is used
 
 
@@ -242,12 +247,24 @@ class PortableDatabase:
                     f"{_reason(error)}: choose another by table=..., or let somebody who may make it by: "
                     f"{in_one_line(self._sql.create)}"
                 ) from error
+        self._refuse_keys_of_bytes(connection)
 
     def _try_out(self, connection: Connection) -> None:
         """Ask for a key that cannot be: it fails unless the table is one of leases, and may be written."""
         nobody = {"key": "", "token": "", "ms": 0}
         for statement in self._sql.tried:
             self.ask(connection, statement, nobody)
+
+    def _refuse_keys_of_bytes(self, connection: Connection) -> None:
+        # MySQL compares bytes and texts alike. But the native way writes keys differently: the two would never meet.
+        table, columns = self._sql.table, []
+        with suppress(NotImplementedError, SQLAlchemyError), connection.begin():  # not every dialect can tell
+            columns = inspect(connection).get_columns(table.name, table.schema)
+        if any(column["name"].lower() == "key" and isinstance(column["type"], _BYTES) for column in columns):
+            raise ConfigurationError(
+                f"{self.name}: the keys of {table} are bytes, as once writes them by another driver: choose another by "
+                "table=..., for all programs that share the leases"
+            )
 
 
 def _asked(name: str, kind: Any, *, expanding: bool = False) -> BindParameter[Any]:
