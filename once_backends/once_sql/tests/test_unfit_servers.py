@@ -247,6 +247,12 @@ def test_a_server_that_is_no_postgresql_is_asked_about(mariadb: MariadbServer, o
     assert "is it a PostgreSQL?" in told(url, BackendUnavailable)
 
 
+def test_a_server_that_is_no_mysql_is_asked_about(postgresql: PostgresServer) -> None:
+    url = f"mysql://once:secret@{postgresql.host}:{postgresql.port}/once?timeout=1"
+
+    assert "is it a MySQL or MariaDB" in told(url, BackendUnavailable)
+
+
 def test_a_password_among_the_options_is_not_told(postgresql: PostgresServer) -> None:
     url = f"postgresql://127.0.0.1:{free_port()}/postgres?user=once&password=secret"
 
