@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, Unpack, overload
 
 from . import plugins
@@ -151,12 +152,7 @@ class Once:
         )
         Options("once", "", **choices)
 
-        def decorate(*function: Any, **named: Any) -> Any:
-            if len(function) != 1 or named:  # a call of what @once without parentheses has made of a function
-                raise no_function((*function, *named))
-            return wrap(function[0], self, key, raise_on_locked, return_on_locked, choices)
-
-        return decorate
+        return _Decorate(lambda function: wrap(function, self, key, raise_on_locked, return_on_locked, choices))
 
     def lock(
         self,
@@ -184,6 +180,24 @@ class Once:
             on_unavailable=on_unavailable,
         )
         return Lock(self, key, wait, options)
+
+
+class _Decorate:
+    """What `once(key=...)` returns. What `@once` without parentheses makes of a function is this, too.
+
+    It has no `__name__`, so that a task queue refuses to take that for a function when it is decorated.
+    """
+
+    def __init__(self, wrapped: Callable[[Any], Any]) -> None:
+        self._wrapped = wrapped
+
+    def __call__(self, *function: Any, **named: Any) -> Any:
+        if len(function) != 1 or named:  # a call of what should have been a function
+            raise no_function((*function, *named))
+        return self._wrapped(function[0])
+
+    def __getattr__(self, name: str) -> Never:
+        raise AttributeError(f"there is no function yet that has a {name}: write @once(key=...) above a def")
 
 
 def _url_of_environment() -> str:

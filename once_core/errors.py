@@ -25,8 +25,8 @@ class AlreadyLocked(OnceError):
 
     def __str__(self) -> str:
         return (
-            f"{self.key!r} is {_held(self.holder)}: this call was skipped. "
-            "Retry it later if it must not be missed, or let it return a value instead with raise_on_locked=False"
+            f"{self.key!r} is {_held(self.holder)}: this call was skipped. Retry it later if it must not be missed. "
+            "A function can return a value instead, with raise_on_locked=False; a lock can wait"
         )
 
 
@@ -40,8 +40,8 @@ class LeaseLost(OnceError):
     def __str__(self) -> str:
         return (
             f"the lease on {self.key!r} was lost while its run was going on, so another run may have started: do not "
-            "rely on this run's result. Choose a longer ttl if the store was away, or the process paused, for that "
-            "long, and a longer hold_at_most if there is one and it was reached"
+            "rely on this run's result. If nobody freed the key by release(), choose a longer ttl, as the store was "
+            "away or the process paused for that long, or a longer hold_at_most if there is one and it was reached"
         )
 
 

@@ -63,7 +63,10 @@ def scheme_of(url: str) -> str:
     head, separator, _ = url.partition("://")
     scheme = head.partition("+")[0]
     if not separator or not scheme:
-        raise ConfigurationError(f"{hide_password(url)!r} is not a store's URL: write scheme://..., such as memory://")
+        raise ConfigurationError(
+            f"{hide_password(url)!r} is not a store's URL: write scheme://..., such as redis://localhost:6379 or "
+            "sqlite:////path/to/once.db"
+        )
     return scheme
 
 

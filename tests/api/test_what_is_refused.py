@@ -77,6 +77,14 @@ def test_once_without_parentheses_says_what_to_write(args: tuple[Any, ...], kwar
         decorate_and_call()
 
 
+def test_once_without_parentheses_gives_nothing_that_has_a_name_to_register() -> None:
+    def check(*args: Any, **kwargs: Any) -> None: ...
+
+    bare: Any = Once().once(check)  # type: ignore[arg-type]  # it would be a key function, if it returned a text
+    with pytest.raises(AttributeError, match=r"has a __name__: write @once\(key="):
+        bare.__name__  # noqa: B018  # as a task queue does
+
+
 class Later:
     """An awaitable that is no coroutine."""
 

@@ -74,8 +74,8 @@ def busy_threads(number: int) -> Iterator[None]:
 
 
 def test_a_run_amid_threads_that_never_wait_keeps_its_key(store: Store) -> None:
-    with busy_threads(3), Held(partial(KINDS["def"], store.once(ttl=1.2), "key")) as held:
-        pass_without_rest(2.0)
+    with busy_threads(3), Held(partial(KINDS["def"], store.once(ttl=2.4), "key")) as held:
+        pass_without_rest(3.2)
         assert not store.free_at_once("key")
         held.end()
 

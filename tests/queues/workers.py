@@ -107,10 +107,10 @@ class Workers:
 def start_line(example: str, redis_url: str) -> str:
     """Return what starts an example: the one line of its README, without the setting up, with another Redis.
 
-    The line is `SET UP && { START; }`, of which the second part is returned.
+    The line is `(SET UP && { START; })`, of which the second part is returned.
     """
     readme = (EXAMPLES / example / "README.md").read_text()
     (line,) = readme.partition("```sh\n")[2].partition("```")[0].splitlines()
-    _, braces, start = line.partition(" && { ")
+    _, braces, start = line.removesuffix(")").partition(" && { ")
     assert braces, line
     return "{ " + start.replace("redis://localhost:6379", redis_url)

@@ -21,7 +21,7 @@ from once_core import SKIPPED, Backend, Once, current_lease, plugins
 
 from ..kinds import FORMS, Call
 
-TTL = 0.9
+TTL = 2.0
 DEADLINE = 25
 
 
@@ -67,7 +67,7 @@ def a_run_keeps_its_key(once: Once, key: str) -> None:
     def body() -> bool:
         lease = current_lease()
         assert lease is not None
-        sleep(2.5 * TTL)
+        sleep(1.5 * TTL)
         return not lease.lost and once.lock(key).is_locked()
 
     assert FORMS["def"](once, key, body)()

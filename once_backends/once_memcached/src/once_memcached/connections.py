@@ -107,9 +107,9 @@ class Connections:
     def _refuse_a_server_without_cas(self, client: Client) -> None:
         try:
             settings = client.stats("settings")
-        except pymemcache.MemcacheError as error:
-            hint = "is it a Memcached?"
-            raise BackendUnavailable(f"{self._place.name}: {_told(error)} to `stats settings`: {hint}") from error
+        except (pymemcache.MemcacheError, OSError) as error:
+            hint = "is it a Memcached, and does it run?"
+            raise BackendUnavailable(f"{self._place.name}: {_told(error)}: {hint}") from error
         if settings.get(b"cas_enabled") in (b"no", False):
             raise ConfigurationError(
                 f"{self._place.name}: this server was started with -C, without the `cas` that a lease needs to be "

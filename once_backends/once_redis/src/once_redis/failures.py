@@ -29,9 +29,10 @@ _TROUBLES = {
     "maxmemory": "the server's memory is full: raise maxmemory, or keep leases on a server of their own",
     "WRONGTYPE": "another program keeps something else by this key: choose a prefix of your own by configure(prefix=)",
     "Timeout connecting": "it can't be reached - or, where rediss:// was written, does not speak TLS at this port",
-    "Connection closed by server": "it was stopped, or speaks TLS at this port: then write rediss://",
+    "connecting to": "does it run, and are host and port right?",
+    "Connection closed by server": "it was stopped, or is no Redis, or speaks TLS at this port: then write rediss://",
     "Protocol Error": "it answers otherwise than a Redis does: is it one?",
-    "reset by peer": "it was stopped, or speaks TLS at this port: then write rediss://",
+    "reset by peer": "it was stopped, or is no Redis, or speaks TLS at this port: then write rediss://",
 }
 
 

@@ -183,9 +183,7 @@ def shown(url: URL) -> str:
 def wrong_options(url: URL, error: Exception) -> ConfigurationError:
     """Return what is said of a driver's *error* about the options that it got."""
     driver = url.get_driver_name()
-    return ConfigurationError(
-        f"{shown(url)}: {driver} does not take these options ({error}): check the options of the URL"
-    )
+    return ConfigurationError(f"{shown(url)}: {driver} can't use these options ({error}): check the options of the URL")
 
 
 def connect_apart(engine: Engine) -> PoolProxiedConnection:

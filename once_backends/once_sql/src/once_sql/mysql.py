@@ -220,6 +220,6 @@ class MysqlDatabase:
             return ConfigurationError(f"{text}: leave the options of ssl out, or switch TLS on at the server")
         if code in _WRONG_PLACE:
             return ConfigurationError(f"{text}: check user, password and database of the URL")
-        if code == CR.CR_SERVER_LOST:
+        if code in (CR.CR_SERVER_LOST, CR.CR_CONN_HOST_ERROR):
             return BackendUnavailable(f"{text}: is it a MySQL or MariaDB, and does it run?")
         return BackendUnavailable(text)

@@ -31,7 +31,9 @@ _WRONG_URL = re.compile(
     r"|invalid \w+ value: |for connection option"  # such as sslmode=requires and port=abc
 )
 _NO_TLS = "server does not support SSL"
-_ANOTHER_PROTOCOL = re.compile("received invalid response to|expected authentication request from server")
+_ANOTHER_PROTOCOL = re.compile(
+    "received invalid response to|expected authentication request from server|connection timeout expired"
+)
 
 # The statement's transaction is not waited for until it is on the disk.
 LAZY = "set_config('synchronous_commit', 'off', true)"
@@ -226,7 +228,7 @@ class PostgresqlDatabase:
         if _NO_TLS in reason:
             return ConfigurationError(f"{text}: leave sslmode out, or switch TLS on at the server")
         if _ANOTHER_PROTOCOL.search(reason):
-            return BackendUnavailable(f"{text}: is it a PostgreSQL?")
+            return BackendUnavailable(f"{text}: is it a PostgreSQL, and does it run?")
         refused = psycopg.ProgrammingError | errors.InvalidPassword | errors.InvalidCatalogName
         if isinstance(cause, refused) or _WRONG_URL.search(reason):
             return ConfigurationError(f"{text}: check user, password, database and options of the URL")
