@@ -56,7 +56,8 @@ class Canceller:
 
     def __enter__(self) -> None:
         task = asyncio.current_task()
-        assert task is not None
+        if task is None:
+            raise RuntimeError("raise_on_lost cancels a task, and this is none: run it by asyncio.run or create_task")
         self._loop = asyncio.get_running_loop()
         # Weak: the keeper knows the lease, and must not keep alive a task that its loop has forgotten.
         self._task = weakref.ref(task)
@@ -74,7 +75,7 @@ class Canceller:
 
     def _cancel(self) -> None:
         task = self._task()
-        if task is not None and not self._closed:
+        if task is not None and not self._closed and not self._sent:  # it may be told twice
             self._sent = True
             task.cancel()
 

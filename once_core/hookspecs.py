@@ -4,8 +4,8 @@ A plugin is a module (or object) named by an entry point. In the group `once_cor
 the URL scheme that it serves; in `once_core.observers` it is any name. One module may be in both. An implementation is
 marked with `once_core.hookimpl` and takes those of the listed arguments that it wants.
 
-The observing hooks are called after the fact, in the thread of the run; `once_lost` in a thread of its own. None of
-them can break a run: what they raise is logged.
+The observing hooks are called after the fact: in the thread of the run, but `once_lost` in a thread of its own, and
+`once_released` in whichever thread has told the store. None of them can break a run: what they raise is logged.
 """
 
 from __future__ import annotations

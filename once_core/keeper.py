@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from .process import Pool, clock, start_daemon
 
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
 # Parts of the ttl. Renewals are a third apart, a failed one is repeated after a twelfth, one without an answer after a
 # quarter, in another thread if the first has been waiting for a fifth. So a store may be away for half the ttl. A lease
-# that is due within a twelfth goes along with one that is due now.
+# that is due within a 24th goes along with one that is due now: within less than it takes to repeat, or that would be
+# at once.
 RENEW = 3
 REPEAT = 12
+ALONG = 24
 ASK_AGAIN = 4
 PATIENCE = 5
 
@@ -37,8 +39,6 @@ PURGE_EVERY = 60.0
 PURGE_PATIENCE = 1.0
 LOOK_EVERY = 1.0
 """Seconds: timers stand still while the machine is suspended, the lease's clock does not."""
-
-_Job: TypeAlias = Sequence["Lease"] | Callable[[], None]
 
 _log = logging.getLogger("once_core")
 
@@ -51,8 +51,8 @@ class Keeper:
         self._renewers: dict[Store, Renewer] = {}
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # not an event: see Pool
         self._is_awake = False
-        self._lock = threading.Lock()
-        self._looking = threading.Lock()
+        self._lock = threading.RLock()  # the collector may end a run in the middle of what this guards
+        self._looking = threading.RLock()  # likewise
         self._look_at = inf
         self._wanted = inf
         self.news = Pool("once-news")
@@ -114,22 +114,25 @@ class Keeper:
         """Tell losses, hand out what is due; return when to look again."""
         next_look = inf
         due: dict[Store, list[Lease]] = {}
+        patience: dict[Store, float] = {}  # with a purge, which delays the renewals
         for lease in list(self._leases.values()):
             if lease.deadline <= now:
                 lease.lose("expired")
                 self.forget(lease)
                 continue
-            if lease.renew_at <= now + lease.ttl / REPEAT:
+            patience[lease.store] = min(patience.get(lease.store, PURGE_PATIENCE), lease.ttl / PATIENCE)
+            if lease.renew_at <= now + lease.ttl / ALONG:
                 due.setdefault(lease.store, []).append(lease)
                 lease.renew_at = now + lease.ttl / ASK_AGAIN  # unless the answer comes first
             next_look = min(next_look, lease.renew_at, lease.deadline)
-            if lease.store.purge is not None and now >= lease.store.purge_at:
-                lease.store.purge_at = now + PURGE_EVERY
-                self._renewer(lease.store).hand(lease.store.purge)
+        for store, seconds in patience.items():
+            if store.purge is not None and now >= store.purge_at:
+                store.purge_at = now + PURGE_EVERY
+                self._renewer(store).purge(store.purge, seconds)
         for store, leases in due.items():
             size = BATCH if store.renew_many is not None else 1
             for start in range(0, len(leases), size):
-                self._renewer(store).hand(leases[start : start + size])
+                self._renewer(store).renew(leases[start : start + size], now)
         for renewer in list(self._renewers.values()):
             renewer.replace_if_stuck(now)
         return next_look
@@ -143,14 +146,21 @@ class Renewer:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Callable[[object], None] | None] = queue.SimpleQueue()
         self._worker: object = None
         self._thread: threading.Thread | None = None
         self._patience_ends = inf
         self._complained = False
 
-    def hand(self, job: _Job) -> None:
-        """Do *job* - leases to renew, or a call - as soon as the jobs before it are done."""
+    def renew(self, leases: Sequence[Lease], due: float) -> None:
+        """Renew *leases* as soon as all that came before is done, but for those renewed since they were *due*."""
+        self._hand(partial(self._renew, leases, due))
+
+    def purge(self, purge: Callable[[], None], patience: float) -> None:
+        """Let the store purge what has expired; it holds renewals up for *patience* seconds at most."""
+        self._hand(partial(self._purge, purge, patience))
+
+    def _hand(self, job: Callable[[object], None]) -> None:
         self._jobs.put(job)
         if self._worker is None:
             self._start_worker()
@@ -178,16 +188,13 @@ class Renewer:
     def _work(self, worker: object) -> None:
         while self._worker is worker and (job := self._jobs.get()) is not None and self._worker is worker:
             try:
-                if callable(job):
-                    self._purge(job, worker)
-                else:
-                    self._renew(job, worker)
+                job(worker)
                 self._complained = False
             except BaseException as error:  # noqa: BLE001  # whatever a backend raises, the thread goes on
                 self._complain(error)
 
-    def _renew(self, leases: Sequence[Lease], worker: object) -> None:
-        leases = [lease for lease in leases if lease.begin_renewal()]
+    def _renew(self, leases: Sequence[Lease], due: float, worker: object) -> None:
+        leases = [lease for lease in leases if lease.begin_renewal(due)]
         if not leases:
             return
         sent = clock()
@@ -201,8 +208,8 @@ class Renewer:
             for lease, (_, _, span), answer in zip(leases, asked, answers, strict=True):
                 lease.end_renewal(sent, span, answer)
 
-    def _purge(self, purge: Callable[[], None], worker: object) -> None:
-        self._patience_ends = clock() + PURGE_PATIENCE
+    def _purge(self, purge: Callable[[], None], patience: float, worker: object) -> None:
+        self._patience_ends = clock() + patience
         try:
             purge()
         finally:

@@ -82,8 +82,12 @@ class _Compiler:
             raise ConfigurationError(
                 f"the key template of {self.name} is empty: it has to name what must not run twice"
             )
-        if "" in texts[1:-1]:
-            raise self._error("put a text between two fields that touch, or different calls would share a key")
+        for text, (one, *_), (other, *_) in zip(texts[1:-1], fields, fields[1:], strict=False):
+            if not text:
+                raise self._error(
+                    f"put a text between {{{one}}} and {{{other}}}, or different calls would share a key; "
+                    f"the parameters are: {', '.join(self.parameters)}"
+                )
         for text in texts[1:-1]:
             if text.startswith("%25") or "%25".startswith(text):  # it reads like an escaped %
                 raise self._error(f"{text!r} between two fields can't be told from a value: choose another text")

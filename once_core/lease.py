@@ -47,7 +47,10 @@ _current: ContextVar[Lease | None] = ContextVar("once_core.current_lease", defau
 
 def current_lease() -> Lease | None:
     """Return the lease of the run that this code is part of; None outside a run."""
-    return _current.get()
+    lease = _current.get()
+    while lease is not None and lease.is_over:  # as where a task outlives the body that made it
+        lease = lease.previous
+    return lease
 
 
 class Lease:
@@ -65,9 +68,12 @@ class Lease:
     keep_until = 0.0
     ends_by = inf
     renewals = 0
+    renewed_at = 0.0
     handed_over = False  # to a thread that gives it back
     unavailable: BackendUnavailable | None = None
     canceller: Canceller | None = None
+    is_over = False
+    previous: Lease | None = None
     _announced = False
 
     def __init__(self, key: str, full_key: str, options: Options, setting: Setting) -> None:
@@ -121,6 +127,7 @@ class Lease:
         """Note that there is no lease, and nothing to run."""
         self.move("refused")
         self._unclaim()
+        self._close_store_if_idle()
 
     def _unclaim(self) -> None:
         if self.store.running.get(self.full_key) is self:
@@ -151,7 +158,7 @@ class Lease:
 
     def enter(self) -> bool:
         """Become the current lease of this context, and let the observers know."""
-        self._previous = _current.get()
+        self.previous = current_lease()
         _current.set(self)
         if self.options.hold_at_least and self.state == HELD:
             self.keep_until = clock() + self.options.hold_at_least
@@ -164,12 +171,12 @@ class Lease:
 
     def leave(self) -> str:
         """Note that the body is over; return the state it was left in: a held lease is the caller's to give back."""
-        if _current.get() is self:
-            _current.set(self._previous)
+        self.leave_context()
         if self._pid != identity.pid:  # forked inside the body: the lease is the parent's
             return ENDED
         self._unclaim()
         if self.state == ENDED:  # refused, or unguarded: no move leads out of it
+            self._close_store_if_idle()
             return ENDED
         if self.deadline <= clock():
             self.lose("expired")
@@ -178,13 +185,23 @@ class Lease:
             self.state = MOVES.get((left, "left"), left)
             return left
 
+    def leave_context(self) -> None:
+        """Be the current lease no more."""
+        self.is_over = True
+        if _current.get() is self:
+            _current.set(self.previous)
+
     def told(self, answer: bool | None) -> None:
         """Take the store's answer to the giving back; None if there was none."""
         keeper.forget(self)
-        if answer is False and self.deadline:  # it was granted once
+        # It was granted once. Whoever asks a second time may have been told yes by the first answer, which was lost.
+        if answer is False and self.deadline and not self.handed_over:
             self.lose("denied")
         elif self.move("told") and self._announced:
             plugins.tell("once_released", lease=self)
+        self._close_store_if_idle()
+
+    def _close_store_if_idle(self) -> None:
         if not self.store.users:
             self.store.close_if_idle()
 
@@ -204,10 +221,10 @@ class Lease:
         """Seconds to ask for now: the ttl, or what `hold_at_most` leaves of it."""
         return min(self.ttl, self.ends_by - clock())
 
-    def begin_renewal(self) -> bool:
-        """Note that a renewal is under way; return False if there is nothing to renew any more."""
+    def begin_renewal(self, due: float) -> bool:
+        """Note that a renewal is under way; return False if that was not needed or was done since it was *due*."""
         with self._lock:
-            if self.state != HELD or self.ends_by <= clock():
+            if self.state != HELD or self.ends_by <= clock() or self.renewed_at > due:
                 return False
             self.renewals += 1
             return True
@@ -217,6 +234,7 @@ class Lease:
         with self._lock:
             self.renewals -= 1
             if answer:
+                self.renewed_at = sent
                 self.deadline = max(self.deadline, sent + span)
                 self.renew_at = inf if span < self.ttl else sent + self.ttl / RENEW
             elif answer is None:

@@ -14,7 +14,7 @@ from .key import check_key
 from .lease import LOST, Lease, current_lease
 from .options import Options, check_seconds
 from .process import clock
-from .run import abegin, aend, arival, begin, end, rival, settle
+from .run import abegin, aend, arival, begin, end, rival, settle, settle_elsewhere
 from .store import bridge
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Lock(Questions):
             except BaseException:
                 settle(lease)
                 raise
+            end(lease)
             if (rest := self._rest(lease, give_up)) <= 0:
                 self._skip()
                 raise AlreadyLocked(self.key, rival(lease))
@@ -68,7 +69,7 @@ class Lock(Questions):
     def __del__(self) -> None:
         # A signal handler that raised as `__exit__` began left an entry behind; one in `__init__`, nothing at all.
         for lease in vars(self).get("_entered", ()):
-            settle(lease)
+            settle_elsewhere(lease)
 
     async def __aenter__(self) -> Lease:
         give_up = clock() + self._wait
@@ -76,18 +77,18 @@ class Lock(Questions):
             lease = self._attempt()
             try:
                 if await abegin(lease):
-                    break
+                    if self._options.raise_on_lost:
+                        bridge().Canceller(lease).__enter__()
+                    self._entered.append(lease)
+                    return lease
             except BaseException as error:
                 await self._aend(lease, error)
                 raise
+            await aend(lease)
             if (rest := self._rest(lease, give_up)) <= 0:
                 self._skip()
                 raise AlreadyLocked(self.key, await arival(lease))
             await bridge().sleep(rest)
-        self._entered.append(lease)
-        if self._options.raise_on_lost:
-            bridge().Canceller(lease).__enter__()
-        return lease
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -124,8 +125,9 @@ class Lock(Questions):
 
     async def _aend(self, lease: Lease, error: BaseException | None) -> None:
         if isinstance(error, GeneratorExit):  # the coroutine is being closed: it must not await any more
-            settle(lease)
-        await aend(lease)
+            settle_elsewhere(lease)
+        else:
+            await aend(lease)
 
     def _raise_if_lost(self, lease: Lease, error: BaseException | None) -> None:
         if error is None and self._options.raise_on_lost and lease.state == LOST:

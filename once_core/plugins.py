@@ -176,6 +176,9 @@ def _register(plugin: object, origin: str) -> None:
     try:
         _manager.register(plugin, name)
         _manager.check_pending()
+        for hook in _manager.get_hookcallers(plugin) or ():
+            if any(impl.plugin is plugin and (impl.wrapper or impl.hookwrapper) for impl in hook.get_hookimpls()):
+                raise ValueError(f"{hook.name} is a wrapper, and there is nothing to wrap: write @hookimpl alone")
     except (pluggy.PluginValidationError, ValueError) as error:
         if _manager.is_registered(plugin):
             _manager.unregister(plugin)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import traceback
+from _thread import start_new_thread
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -58,11 +59,32 @@ def start_daemon(target: Callable[[], None], name: str) -> threading.Thread | No
     return thread
 
 
+def start_amid_anything(target: Callable[[], None]) -> bool:
+    """Start a thread without taking a lock, as `threading` does; return False where none can be started any more.
+
+    It is for the collector, which comes in the middle of anything, with any lock taken.
+    """
+    if sys.is_finalizing():
+        return False
+    try:
+        start_new_thread(target, ())
+    except RuntimeError:
+        return False
+    return True
+
+
 def is_a_signals(error: BaseException) -> bool:
     """Whether a signal's handler raised *error*: soft time limits do that, whatever is being done at the moment."""
     handlers: list[Any] = [one for one in map(signal.getsignal, signal.valid_signals()) if callable(one)]
-    codes = {getattr(code, "__code__", None) for one in handlers for code in (one, one.__call__)}
+    targets = map(_target, handlers)
+    codes = {getattr(code, "__code__", None) for one in targets for code in (one, one.__call__)}
     return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def _target(handler: Any) -> Any:
+    while isinstance(handler, partial):
+        handler = handler.func
+    return handler
 
 
 class Pool:

@@ -6,6 +6,7 @@ The twins differ in who waits for the store and in nothing else: what an answer 
 from __future__ import annotations
 
 import logging
+from _thread import allocate_lock
 from contextlib import suppress
 from functools import partial
 
@@ -13,10 +14,13 @@ from .backend import AsyncBackend, Holder
 from .blame import check_answer
 from .errors import BackendUnavailable, ConfigurationError, OnceError
 from .lease import ASKING, ENDED, ENDING, HELD, LOST, Lease
-from .process import clock, is_a_signals
+from .process import clock, is_a_signals, start_amid_anything
 
 ATTEMPTS = 3
 """How often to ask because the grant arrived after its own ttl."""
+
+MOMENT = 0.05
+"""Seconds that the collector, or who closes a coroutine, waits for the giving back."""
 
 _log = logging.getLogger("once_core")
 
@@ -70,6 +74,27 @@ def settle(lease: Lease) -> None:
         _finish_elsewhere(lease)
 
 
+def settle_elsewhere(lease: Lease) -> None:
+    """Do that in another thread, for the collector.
+
+    It is waited for a moment, so that who closes a coroutine by hand finds the key free.
+    """
+    lease.leave_context()
+    done = allocate_lock()
+    done.acquire()
+
+    def work() -> None:
+        try:
+            settle(lease)
+        finally:
+            done.release()
+
+    if not start_amid_anything(work):
+        work()
+    with suppress(AssertionError):  # gevent's hub can't wait
+        done.acquire(timeout=MOMENT)
+
+
 def _end_elsewhere(lease: Lease, left: str) -> None:
     if left == ASKING:  # interrupted: it may have been granted
         _finish_elsewhere(lease)
@@ -109,15 +134,13 @@ async def arival(lease: Lease) -> Holder | None:
 def _acquire(lease: Lease) -> bool:
     try:
         backend = lease.store.backend or lease.store.open()
-        late = 0
-        while late < ATTEMPTS:
+        for _ in range(ATTEMPTS):
             sent = clock()
             if lease.decide(backend.acquire(lease.full_key, lease.token, lease.span), sent):
                 return lease.state == HELD
             backend.release(lease.full_key, lease.token)
             if lease.state != ASKING:
                 return False
-            late += 1
     except ConfigurationError:
         lease.refuse()
         raise
@@ -128,15 +151,13 @@ def _acquire(lease: Lease) -> bool:
 
 async def _aacquire(lease: Lease, backend: AsyncBackend) -> bool:
     try:
-        late = 0
-        while late < ATTEMPTS:
+        for _ in range(ATTEMPTS):
             sent = clock()
             if lease.decide(await backend.acquire(lease.full_key, lease.token, lease.span), sent):
                 return lease.state == HELD
             await backend.release(lease.full_key, lease.token)
             if lease.state != ASKING:
                 return False
-            late += 1
     except ConfigurationError:
         lease.refuse()
         raise
@@ -177,9 +198,13 @@ def _finish(lease: Lease) -> None:
         if lease.renewals:
             lease.await_renewal()
         answer = _give_back(lease)
-    except Exception as error:  # noqa: BLE001  # the store's failure never costs the result
-        if not isinstance(error, OnceError) and not lease.handed_over:
-            _finish_elsewhere(lease)  # not a backend's error: perhaps a signal handler's, such as a soft time limit
+    except OnceError as error:  # the store's failure never costs the result
+        _not_told(lease, error)
+    except BaseException as error:
+        if not lease.handed_over:  # not a backend's error: perhaps a signal handler's, such as a soft time limit
+            _finish_elsewhere(lease)
+            if not isinstance(error, Exception) or is_a_signals(error):
+                raise
             return
         _not_told(lease, error)
     lease.told(answer)
@@ -231,5 +256,5 @@ def _give_back_quietly(lease: Lease) -> None:
         _log.debug("the lease on %r could not be given back: %s", lease.key, error)
 
 
-def _not_told(lease: Lease, error: Exception) -> None:
+def _not_told(lease: Lease, error: BaseException) -> None:
     _log.warning("the lease on %r could not be given back and ends within its ttl: %s", lease.key, error)

@@ -8,7 +8,6 @@ import logging
 import os
 import threading
 import time
-from _thread import start_new_thread
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
@@ -20,7 +19,7 @@ from .backend import AsyncBackend, Backend, Holder
 from .blame import check_answer, check_answers, failure
 from .errors import BackendUnavailable, OnceError
 from .keeper import keeper
-from .process import Pool, is_a_signals
+from .process import Pool, is_a_signals, start_amid_anything
 
 if TYPE_CHECKING:
     from .lease import Lease
@@ -173,10 +172,8 @@ class Store:
         self.close_if_idle()
 
     def let_go_elsewhere(self) -> None:
-        """Do that in another thread, for the collector: it calls in the middle of anything, with any lock taken."""
-        try:
-            start_new_thread(self.let_go, ())  # which takes no lock, as `threading` does
-        except RuntimeError:  # the interpreter finalizes
+        """Do that in another thread, for the collector."""
+        if not start_amid_anything(self.let_go):
             self.let_go()
 
     def close_if_idle(self) -> None:

@@ -17,7 +17,7 @@ from .errors import AlreadyLocked, LeaseLost
 from .key import Key, key_function
 from .lease import LOST, Lease
 from .options import Choices, Options
-from .run import abegin, aend, arival, begin, end, rival, settle
+from .run import abegin, aend, arival, begin, end, rival, settle, settle_elsewhere
 from .store import bridge
 
 if TYPE_CHECKING:
@@ -91,16 +91,18 @@ class Guard(Questions):
             lease = Lease(key, full_key, options, setting)
             try:
                 if not await abegin(lease):
-                    return self.skip(key, await arival(lease) if self.raise_on_locked else None)
-                if options.raise_on_lost:
+                    result = self.skip(key, await arival(lease) if self.raise_on_locked else None)
+                elif options.raise_on_lost:
                     result = await self._until_lost(lease, function(*args, **kwargs))
                 else:
                     result = await function(*args, **kwargs)
             except GeneratorExit:  # the coroutine is being closed: it must not await any more
-                settle(lease)
+                settle_elsewhere(lease)
                 raise
-            finally:
+            except BaseException:
                 await aend(lease)
+                raise
+            await aend(lease)
             if options.raise_on_lost and lease.state == LOST:
                 raise LeaseLost(key)
             return result

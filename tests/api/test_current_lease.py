@@ -179,3 +179,37 @@ def test_its_text_names_key_and_token(stage: Stage) -> None:
     with stage.once.lock("check") as lease:
         assert "'check'" in repr(lease)
         assert lease.token in repr(lease)
+
+
+def test_what_outlives_the_body_has_no_lease(stage: Stage) -> None:
+    tasks = []
+
+    @stage.once.once(key="check")
+    async def check() -> None:
+        tasks.append(asyncio.create_task(afterwards()))
+
+    over = asyncio.Event()
+
+    async def afterwards() -> object:
+        await over.wait()
+        return current_lease()
+
+    async def main() -> object:
+        await check()
+        over.set()
+        return await tasks[0]
+
+    assert asyncio.run(main()) is None
+
+
+def test_locks_that_are_left_in_any_order_leave_the_lease_around_them(stage: Stage) -> None:
+    first, second = stage.once.lock("first"), stage.once.lock("second")
+
+    with stage.once.lock("around") as around:
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        second.__exit__(None, None, None)
+        assert current_lease() is around
+
+    assert current_lease() is None

@@ -33,7 +33,7 @@ BAD = [
     ("{order_id!}", ["{order_id!}"]),
     ("{order_id", ["{order_id"]),
     ("order_id}", ["order_id}"]),
-    ("{order_id}{line}", ["{order_id}{line}", "between"]),
+    ("{order_id}{line}", ["{order_id}{line}", "between {order_id} and {line}", "parameters are: order_id"]),
     ("x{order_id}{line}y", ["x{order_id}{line}y", "between"]),
     ("", ["empty"]),
     ("{order_id-1}", ["{order_id-1}", "order_id"]),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
+
+import pytest
+
+from once_core import ConfigurationError, hookimpl, plugins
 
 from .programs import distribution, run
 from .test_plugins import BROKEN, CALL, missing, observers
@@ -286,6 +291,17 @@ def test_a_misspelt_hook_of_an_observer_is_named(tmp_path: Path) -> None:
     text = run(CALL + "print(error(call, 'memory://'))", tmp_path)
 
     assert [] == missing(text, "ConfigurationError", "watcher 1.2", "once_relased", "once_released")
+
+
+@pytest.mark.parametrize("kind", ["wrapper", "hookwrapper"])
+def test_a_hook_that_wraps_is_refused_as_there_is_nothing_to_wrap(kind: str) -> None:
+    class Wrapper:
+        @hookimpl(wrapper=kind == "wrapper", hookwrapper=kind == "hookwrapper")
+        def once_acquired(self) -> Generator[None]:
+            yield
+
+    with pytest.raises(ConfigurationError, match=r"Wrapper.*once_acquired is a wrapper.*write @hookimpl alone"):
+        plugins.observe(Wrapper())
 
 
 def test_observers_are_imported_when_the_first_store_is_opened(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from once_core import BackendUnavailable, ConfigurationError, Holder, LeaseLost,
 from once_core.bridge import Canceller
 from once_core.keeper import Renewer
 from once_core.lease import ENDED, HELD, LOST
-from once_core.process import identity
+from once_core.process import clock, identity
 from once_core.run import abegin, aend, begin, end
 
 from .scripted import Script, lease_on, threads, until
@@ -73,7 +73,7 @@ def test_a_coroutine_that_ends_while_its_renewal_is_under_way_waits_for_the_answ
 
     async def run() -> list[str]:
         await abegin(lease)
-        lease.begin_renewal()
+        lease.begin_renewal(due=clock())
         ending = asyncio.create_task(aend(lease))
         while lease.state != "ending":  # nobody signals it
             await asyncio.sleep(0)
@@ -141,7 +141,7 @@ def test_a_renewing_thread_may_close_its_own_store() -> None:
         renewer.stop()
         ended.set()
 
-    renewer.hand(stop)
+    renewer.purge(stop, 20.0)
 
     assert ended.wait(20)
     until(lambda: not threads(f"once-renewer {store.name}"))

@@ -13,6 +13,7 @@ import pytest
 from once_core import BackendUnavailable
 from once_core import keeper as keeping
 from once_core.keeper import BATCH, keeper
+from once_core.process import clock
 from once_core.run import begin, end
 
 from .scripted import BatchScript, Script, lease_on, until
@@ -201,7 +202,7 @@ def test_without_a_thread_to_be_had_a_run_goes_on_unrenewed(monkeypatch: pytest.
     lonely.watch(lease)
     lonely.look_by(0.0)
     renewer = keeping.Renewer(lease.store)
-    renewer.hand([lease])
+    renewer.renew([lease], due=0.0)
 
     assert not lonely._is_awake
     assert renewer._worker is None
@@ -219,3 +220,48 @@ def test_a_lease_that_ends_slowly_is_forgotten_when_its_time_is_over() -> None:
     ending.join()
 
     assert "ended" == lease.state
+
+
+def test_a_renewal_that_fails_is_repeated_after_a_twelfth_of_the_ttl_and_not_at_once() -> None:
+    script = Script(renew=BackendUnavailable("away"))
+    lease = lease_on(script, ttl=2.4)
+    begin(lease)
+
+    until(lambda: lease.lost)
+    end(lease)
+
+    assert 2 <= script.asked.count("renew") <= 12
+
+
+def test_a_renewal_that_waited_for_its_turn_is_not_made_if_another_came_first() -> None:
+    lease = lease_on(Script())
+    begin(lease)
+    due = clock()
+
+    assert lease.begin_renewal(due)
+    lease.end_renewal(clock(), 30.0, True)
+
+    assert not lease.begin_renewal(due)
+    assert lease.begin_renewal(clock())
+    lease.end_renewal(clock(), 30.0, True)
+    end(lease)
+
+
+def test_a_purge_that_hangs_costs_no_lease_however_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "PURGE_PATIENCE", 60.0)
+    over = threading.Event()
+
+    class Purging(Script):
+        def purge(self) -> None:
+            over.wait(60)
+
+    script = Purging()
+    lease = lease_on(script, ttl=3.0)
+    begin(lease)
+
+    until(lambda: script.asked.count("renew") > 1 or lease.lost)
+    lost = lease.lost
+    over.set()
+    end(lease)
+
+    assert not lost

@@ -12,6 +12,7 @@ import pytest
 
 from once_core import BackendUnavailable, Grant
 from once_core.lease import ASKING, ENDED, ENDING, HELD, LOST, MOVES, Lease
+from once_core.process import clock
 from once_core.run import abegin, aend, begin, end, settle
 
 from .scripted import Script, lease_on, until
@@ -233,7 +234,7 @@ def test_settling_twice_gives_back_once_more_at_most_and_loses_nothing() -> None
 def test_a_renewal_that_is_denied_loses_the_lease() -> None:
     lease = lease_on(Script())
     begin(lease)
-    lease.begin_renewal()
+    lease.begin_renewal(due=clock())
 
     lease.end_renewal(0.0, 30.0, False)
 
@@ -244,7 +245,7 @@ def test_a_renewal_that_is_denied_loses_the_lease() -> None:
 def test_a_lease_that_is_not_held_is_not_renewed() -> None:
     lease = lease_on(Script())
 
-    assert not lease.begin_renewal()
+    assert not lease.begin_renewal(due=clock())
 
 
 def test_a_foreign_answer_to_acquire_is_the_backends_failure(way: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from once_core import Once, plugins, wrapper
+from once_core import Once, plugins, process, wrapper
 from once_core import store as store_module
 from once_core.keeper import keeper
 from once_core.lease import Lease
@@ -150,7 +150,7 @@ def test_a_once_that_is_forgotten_when_no_thread_can_be_had_is_let_go_at_once(
     once = Once(url)
     with once.lock("key"):
         pass
-    monkeypatch.setattr(store_module, "start_new_thread", refuse)
+    monkeypatch.setattr(process, "start_new_thread", refuse)
     del once
     gc.collect()
 
