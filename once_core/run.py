@@ -13,7 +13,7 @@ from functools import partial
 from .backend import AsyncBackend, Holder
 from .blame import check_answer
 from .errors import BackendUnavailable, ConfigurationError, OnceError
-from .lease import ASKING, ENDED, ENDING, HELD, LOST, Lease
+from .lease import ASKING, ENDED, ENDING, HELD, Lease
 from .process import clock, is_a_signals, start_amid_anything
 
 ATTEMPTS = 3
@@ -98,8 +98,8 @@ def settle_elsewhere(lease: Lease) -> None:
 def _end_elsewhere(lease: Lease, left: str) -> None:
     if left == ASKING:  # interrupted: it may have been granted
         _finish_elsewhere(lease)
-    elif left == LOST:
-        # A store that was only late still has the lease; one that is away must not keep LeaseLost waiting.
+    else:
+        # It is lost. A store that was only late still has the lease; one that is away must not keep LeaseLost waiting.
         lease.store.in_background(partial(_give_back_quietly, lease))
 
 

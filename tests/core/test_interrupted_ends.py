@@ -20,7 +20,7 @@ from once_core.bridge import Canceller
 from once_core.keeper import keeper
 from once_core.lease import ENDED, LOST
 from once_core.process import is_a_signals
-from once_core.run import begin, end
+from once_core.run import begin, end, settle_elsewhere
 
 from .scripted import Script, lease_on, until
 from .test_state_machine import Direct
@@ -120,6 +120,24 @@ def test_a_coroutine_that_is_closed_when_no_thread_can_be_had_leaves_a_free_key(
 ) -> None:
     monkeypatch.setattr(running, "start_amid_anything", lambda _: False)
     test_a_coroutine_that_is_closed_by_hand_leaves_a_free_key()
+
+
+def test_a_coroutine_that_is_closed_where_nobody_can_wait_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lock:
+        """As gevent's in its hub."""
+
+        def acquire(self, timeout: float = -1) -> None:
+            assert timeout < 0, "Cannot switch to MAINLOOP from MAINLOOP"
+
+        def release(self) -> None: ...
+
+    monkeypatch.setattr(running, "allocate_lock", Lock)
+    lease = lease_on(Direct())
+    begin(lease)
+
+    settle_elsewhere(lease)
+
+    assert until(lambda: lease.state == ENDED)
 
 
 @pytest.mark.parametrize("backend", [Script, Direct])
