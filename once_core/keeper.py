@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -65,6 +66,8 @@ class Keeper:
 
     def look_by(self, moment: float) -> None:
         """Look at the leases at that moment at the latest; the thread begins with the first lease."""
+        if sys.is_finalizing():  # no thread runs any more: one of them may have stopped with the lock
+            return
         with self._lock:
             self._wanted = min(self._wanted, moment)
             if not self._is_awake:

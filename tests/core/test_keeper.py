@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -265,3 +266,12 @@ def test_a_purge_that_hangs_costs_no_lease_however_short(monkeypatch: pytest.Mon
     end(lease)
 
     assert not lost
+
+
+def test_nobody_is_roused_while_the_interpreter_finalizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    lonely = keeping.Keeper()
+    monkeypatch.setattr(sys, "is_finalizing", lambda: True)
+
+    lonely.look_by(0.0)  # a thread that has stopped may have the lock
+
+    assert lonely._bell.empty()
