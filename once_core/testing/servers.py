@@ -113,6 +113,8 @@ class Server:
         pid = self.pid
         os.kill(pid, signal.SIGSTOP)
         try:
+            if hasattr(os, "waitid"):
+                os.waitid(os.P_PID, pid, os.WSTOPPED)  # until the last of its threads has stopped
             yield
         finally:
             os.kill(pid, signal.SIGCONT)

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import psycopg
@@ -76,15 +77,20 @@ class PostgresServer(SqlServer):
     def paused(self) -> Generator[None]:
         """Stop it with all the processes that it has started: one for each connection."""
         with super().paused():
-            listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.pid)], capture_output=True, check=True)
-            pids = [int(pid) for pid in listed.stdout.split()]
+            pids = [int(pid) for pid in self._of_children("pid")]
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
             try:
+                while not all(state.startswith(("T", "Z")) for state in self._of_children("stat")):
+                    sleep(0.001)
                 yield
             finally:
                 for pid in pids:
                     os.kill(pid, signal.SIGCONT)
+
+    def _of_children(self, what: str) -> list[str]:
+        listed = subprocess.run(["ps", "-o", f"{what}=", "--ppid", str(self.pid)], capture_output=True, check=True)
+        return listed.stdout.decode().split()
 
     def is_up(self) -> bool:
         with suppress(psycopg.OperationalError), self.connect():
