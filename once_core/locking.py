@@ -82,7 +82,7 @@ class Lock(Questions):
                     self._entered.append(lease)
                     return lease
             except BaseException as error:
-                await self._aend(lease, error)
+                await aend(lease, error)
                 raise
             await aend(lease)
             if (rest := self._rest(lease, give_up)) <= 0:
@@ -99,7 +99,7 @@ class Lock(Questions):
                 lease.canceller.__exit__(kind, error, traceback)
         finally:
             self._entered.remove(lease)
-            await self._aend(lease, error)
+            await aend(lease, error)
         self._raise_if_lost(lease, error)
 
     def _attempt(self) -> Lease:
@@ -122,12 +122,6 @@ class Lock(Questions):
             raise RuntimeError(f"the lock on {self.key!r} is left without having been entered: write `with`")
         current = current_lease()
         return current if current is not None and current in self._entered else self._entered[-1]
-
-    async def _aend(self, lease: Lease, error: BaseException | None) -> None:
-        if isinstance(error, GeneratorExit):  # the coroutine is being closed: it must not await any more
-            settle_elsewhere(lease)
-        else:
-            await aend(lease)
 
     def _raise_if_lost(self, lease: Lease, error: BaseException | None) -> None:
         if error is None and self._options.raise_on_lost and lease.state == LOST:

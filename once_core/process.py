@@ -13,6 +13,7 @@ import time
 import traceback
 from _thread import start_new_thread
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from secrets import token_hex
@@ -59,18 +60,17 @@ def start_daemon(target: Callable[[], None], name: str) -> threading.Thread | No
     return thread
 
 
-def start_amid_anything(target: Callable[[], None]) -> bool:
-    """Start a thread without taking a lock, as `threading` does; return False where none can be started any more.
+def do_elsewhere(job: Callable[[], None]) -> None:
+    """Do *job* in a thread of its own; at once where none can be started any more.
 
-    It is for the collector, which comes in the middle of anything, with any lock taken.
+    It is for the collector, which comes in the middle of anything, with any lock taken: this takes none, as `threading`
+    does.
     """
-    if sys.is_finalizing():
-        return False
-    try:
-        start_new_thread(target, ())
-    except RuntimeError:
-        return False
-    return True
+    if not sys.is_finalizing():
+        with suppress(RuntimeError):
+            start_new_thread(job, ())
+            return
+    job()
 
 
 def is_a_signals(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ from .backend import AsyncBackend, Holder
 from .blame import check_answer
 from .errors import BackendUnavailable, ConfigurationError, OnceError
 from .lease import ASKING, ENDED, ENDING, HELD, Lease
-from .process import clock, is_a_signals, start_amid_anything
+from .process import clock, do_elsewhere, is_a_signals
 
 ATTEMPTS = 3
 """How often to ask because the grant arrived after its own ttl."""
@@ -53,8 +53,11 @@ def end(lease: Lease) -> None:
         _end_elsewhere(lease, left)
 
 
-async def aend(lease: Lease) -> None:
-    """Give the lease back from a coroutine."""
+async def aend(lease: Lease, error: BaseException | None = None) -> None:
+    """Give the lease back from a coroutine that goes on, or ends with *error*."""
+    if isinstance(error, GeneratorExit):  # the coroutine is being closed: it must not await any more
+        settle_elsewhere(lease)
+        return
     left = lease.leave()
     if left == HELD:
         store = lease.store
@@ -89,8 +92,7 @@ def settle_elsewhere(lease: Lease) -> None:
         finally:
             done.release()
 
-    if not start_amid_anything(work):
-        work()
+    do_elsewhere(work)
     with suppress(AssertionError):  # gevent's hub can't wait
         done.acquire(timeout=MOMENT)
 

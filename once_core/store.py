@@ -19,7 +19,7 @@ from .backend import AsyncBackend, Backend, Holder
 from .blame import check_answer, check_answers, failure
 from .errors import BackendUnavailable, OnceError
 from .keeper import keeper
-from .process import Pool, is_a_signals, start_amid_anything
+from .process import Pool, do_elsewhere, is_a_signals
 
 if TYPE_CHECKING:
     from .lease import Lease
@@ -173,8 +173,7 @@ class Store:
 
     def let_go_elsewhere(self) -> None:
         """Do that in another thread, for the collector."""
-        if not start_amid_anything(self.let_go):
-            self.let_go()
+        do_elsewhere(self.let_go)
 
     def close_if_idle(self) -> None:
         """Close the store if nobody uses it any more and all its runs are over."""

@@ -17,7 +17,7 @@ from .errors import AlreadyLocked, LeaseLost
 from .key import Key, key_function
 from .lease import LOST, Lease
 from .options import Choices, Options
-from .run import abegin, aend, arival, begin, end, rival, settle, settle_elsewhere
+from .run import abegin, aend, arival, begin, end, rival, settle
 from .store import bridge
 
 if TYPE_CHECKING:
@@ -96,11 +96,8 @@ class Guard(Questions):
                     result = await self._until_lost(lease, function(*args, **kwargs))
                 else:
                     result = await function(*args, **kwargs)
-            except GeneratorExit:  # the coroutine is being closed: it must not await any more
-                settle_elsewhere(lease)
-                raise
-            except BaseException:
-                await aend(lease)
+            except BaseException as error:
+                await aend(lease, error)
                 raise
             await aend(lease)
             if options.raise_on_lost and lease.state == LOST:

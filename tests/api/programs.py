@@ -8,6 +8,13 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
+TIME_LIMIT = """
+import signal
+class SoftTimeLimit(Exception): ...
+def out_of_time(number, frame): raise SoftTimeLimit
+signal.signal(signal.SIGUSR1, out_of_time)
+"""
+
 
 def run(program: str, *path: Path, **environment: str) -> str:
     """Run *program* with the folders *path* to import from and warnings as errors; return what it prints."""

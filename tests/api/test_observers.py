@@ -9,7 +9,7 @@ import pytest
 
 from once_core import ConfigurationError, hookimpl, plugins
 
-from .programs import distribution, run
+from .programs import TIME_LIMIT, distribution, run
 from .test_plugins import BROKEN, CALL, missing, observers
 
 WATCHER = """
@@ -209,18 +209,13 @@ def test_what_a_signal_s_handler_raises_amid_an_observer_reaches_the_run(tmp_pat
     """
     distribution(tmp_path, "watcher", observers("m"), plugin=raising)
     program = """
-import signal
-
-class SoftTimeLimit(Exception): ...
-def out_of_time(number, frame): raise SoftTimeLimit
-signal.signal(signal.SIGUSR1, out_of_time)
 try:
     guard.once(key="check")(lambda: print("ran"))()
 except SoftTimeLimit:
     print("out of time", guard.lock("check").is_locked())
 """
 
-    assert "out of time False" == run(USE + program, tmp_path)
+    assert "out of time False" == run(USE + TIME_LIMIT + program, tmp_path)
 
 
 def test_a_slow_observer_delays_neither_renewals_nor_the_news_of_a_loss(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .programs import distribution, run
+from .programs import TIME_LIMIT, distribution, run
 
 PLUGIN = """
     from once_core import hookimpl
@@ -234,17 +234,13 @@ def test_a_signal_amid_the_making_of_a_backend_is_the_caller_s(tmp_path: Path) -
     plugin = plugin.replace("from once_core", "import signal\n    made = []\n    from once_core", 1)
     distribution(tmp_path, "once-coconut", backends("coconut"), plugin=plugin)
     program = """
-import signal
-class SoftTimeLimit(Exception): ...
-def out_of_time(number, frame): raise SoftTimeLimit
-signal.signal(signal.SIGUSR1, out_of_time)
 try:
     call('coconut://')
 except SoftTimeLimit:
     print("out of time")
 """
 
-    assert "out of time" == run(CALL + program, tmp_path)
+    assert "out of time" == run(CALL + TIME_LIMIT + program, tmp_path)
 
 
 def test_what_a_plugin_offers_beyond_its_names_shadows_nobody(tmp_path: Path) -> None:

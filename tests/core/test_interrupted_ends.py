@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from guarantees.kinds import FORMS
-from once_core import SKIPPED, BackendUnavailable, Grant, LeaseLost, Once, current_lease
+from once_core import SKIPPED, BackendUnavailable, Grant, LeaseLost, Once, current_lease, process
 from once_core import run as running
 from once_core.bridge import Canceller
 from once_core.keeper import keeper
@@ -118,7 +118,10 @@ def test_a_coroutine_that_is_closed_by_hand_leaves_a_free_key() -> None:
 def test_a_coroutine_that_is_closed_when_no_thread_can_be_had_leaves_a_free_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(running, "start_amid_anything", lambda _: False)
+    def none_more(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(process, "start_new_thread", none_more)
     test_a_coroutine_that_is_closed_by_hand_leaves_a_free_key()
 
 

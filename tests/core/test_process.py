@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from once_core import process
-from once_core.process import Identity, Pool, start_amid_anything, start_daemon
+from once_core.process import Identity, Pool, do_elsewhere, start_daemon
 
 from .scripted import threads, until
 
@@ -110,7 +110,9 @@ def test_no_thread_is_started_while_the_interpreter_finalizes(monkeypatch: pytes
     monkeypatch.setattr(sys, "is_finalizing", lambda: True)
 
     assert start_daemon(lambda: None, "test-never") is None
-    assert not start_amid_anything(lambda: None)
+    ran_in: list[threading.Thread] = []
+    do_elsewhere(lambda: ran_in.append(threading.current_thread()))
+    assert [threading.current_thread()] == ran_in
 
 
 def test_a_system_out_of_threads_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
