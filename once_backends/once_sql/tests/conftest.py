@@ -1,4 +1,4 @@
-"""The servers that the tests share, each started by the first test that asks for it."""
+"""The servers that the tests share, each started by the first test that asks for it and given to each without a table."""
 
 from __future__ import annotations
 
@@ -10,26 +10,44 @@ from sql_servers import MariadbServer, Pgbouncer, PostgresServer, SqlServer
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgresServer]:
+def started_postgresql() -> Iterator[PostgresServer]:
     with PostgresServer() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def mariadb() -> Iterator[SqlServer]:
+def started_mariadb() -> Iterator[MariadbServer]:
     with MariadbServer() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def pgbouncer(postgresql: PostgresServer) -> Iterator[Pgbouncer]:
-    with Pgbouncer(postgresql) as server:
+def started_pgbouncer(started_postgresql: PostgresServer) -> Iterator[Pgbouncer]:
+    with Pgbouncer(started_postgresql) as server:
         yield server
+
+
+@pytest.fixture
+def postgresql(started_postgresql: PostgresServer) -> PostgresServer:
+    started_postgresql.say("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO public")
+    return started_postgresql
+
+
+@pytest.fixture
+def mariadb(started_mariadb: MariadbServer) -> MariadbServer:
+    started_mariadb.say("DROP DATABASE once", "CREATE DATABASE once")
+    return started_mariadb
+
+
+@pytest.fixture
+def pgbouncer(started_pgbouncer: Pgbouncer, postgresql: PostgresServer) -> Pgbouncer:
+    """A pooler of *postgresql*, which the test gets without a table like any other."""
+    assert started_pgbouncer.postgresql is postgresql
+    return started_pgbouncer
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])
 def server(request: pytest.FixtureRequest) -> SqlServer:
-    """Run the test with each of the servers, without a table."""
+    """Run the test with each of the servers."""
     server: SqlServer = request.getfixturevalue(request.param)
-    server.say("DROP TABLE IF EXISTS once_leases")
     return server

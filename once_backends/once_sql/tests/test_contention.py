@@ -50,7 +50,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/once.db"
     server: SqlServer = request.getfixturevalue(request.param)
-    server.say("DROP TABLE IF EXISTS once_leases")
     return server.url
 
 

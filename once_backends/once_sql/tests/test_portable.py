@@ -133,7 +133,6 @@ def test_a_table_that_can_not_be_used_is_refused_with_the_statement_for_another(
 
     assert "secret" not in str(refusal.value)
     live(SqlBackend(engine, table="my_leases"))
-    server.say("DROP TABLE my_leases")
     engine.dispose()
 
 

@@ -174,7 +174,6 @@ def test_the_statement_that_makes_the_table_is_printed(server: SqlServer) -> Non
 
     assert backend.acquire("key", "token", 60)
     backend.close()
-    server.say("DROP TABLE printed")
 
 
 def test_an_engine_of_ones_own_is_used_with_its_driver(server: SqlServer) -> None:
@@ -186,4 +185,3 @@ def test_an_engine_of_ones_own_is_used_with_its_driver(server: SqlServer) -> Non
     engine.dispose()
 
     assert [(1,)] == server.say("SELECT count(*) FROM of_an_engine")
-    server.say("DROP TABLE of_an_engine")

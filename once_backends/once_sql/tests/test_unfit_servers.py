@@ -118,7 +118,6 @@ def test_something_else_by_the_name_of_the_table_is_refused(server: SqlServer, c
     assert backend.acquire("key", "token", 60)
     assert backend.release("key", "token")
     backend.close()
-    server.say("DROP TABLE my_leases")
 
 
 @contextmanager
