@@ -15,7 +15,7 @@ from once_core.lease import ENDED, HELD, LOST
 from once_core.process import clock, identity
 from once_core.run import abegin, aend, begin, end
 
-from .scripted import Script, lease_on, threads, until
+from .scripted import Script, lease_on, until
 from .test_state_machine import Native
 
 
@@ -133,18 +133,16 @@ def test_a_lock_that_is_forgotten_while_it_is_held_gives_its_key_back() -> None:
 
 
 def test_a_renewing_thread_may_close_its_own_store() -> None:
-    store = lease_on(Script()).store
-    renewer = Renewer(store)
-    ended = threading.Event()
+    renewer = Renewer(lease_on(Script()).store)
+    stopped: list[threading.Thread] = []
 
     def stop() -> None:
         renewer.stop()
-        ended.set()
+        stopped.append(threading.current_thread())
 
     renewer.purge(stop, 20.0)
 
-    assert ended.wait(20)
-    until(lambda: not threads(f"once-renewer {store.name}"))
+    until(lambda: stopped and not stopped[0].is_alive())
 
 
 def test_a_run_that_ends_in_a_forked_child_leaves_the_lease_to_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The servers that the tests share, each started by the first test that asks for it and given to each without a table."""
+"""The servers that the tests share: started by the first that asks for one, and given to each without a table."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def started_pgbouncer(started_postgresql: PostgresServer) -> Iterator[Pgbouncer]
 
 @pytest.fixture
 def postgresql(started_postgresql: PostgresServer) -> PostgresServer:
-    started_postgresql.say("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO public")
+    started_postgresql.say("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    started_postgresql.say("GRANT USAGE ON SCHEMA public TO public")  # as it was given at first
     return started_postgresql
 
 
