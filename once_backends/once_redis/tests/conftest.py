@@ -1,4 +1,4 @@
-"""A server, and a cluster, for all tests of a process."""
+"""A server, and a cluster, for all tests of a process: each gets them empty."""
 
 from __future__ import annotations
 
@@ -12,20 +12,34 @@ from redis_server import RedisServer
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[RedisServer]:
+def started_server() -> Iterator[RedisServer]:
     with RedisServer() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def nodes() -> Iterator[list[Node]]:
+def started_nodes() -> Iterator[list[Node]]:
     with cluster() as nodes:
         yield nodes
 
 
 @pytest.fixture
-def raw(server: RedisServer) -> Iterator[Any]:
-    """Another client of the same server, which is empty."""
-    with server.client() as client:
+def server(started_server: RedisServer) -> RedisServer:
+    with started_server.client() as client:
         client.flushall()
+    return started_server
+
+
+@pytest.fixture
+def nodes(started_nodes: list[Node]) -> list[Node]:
+    for node in started_nodes:
+        with node.client() as client:
+            client.flushall()
+    return started_nodes
+
+
+@pytest.fixture
+def raw(server: RedisServer) -> Iterator[Any]:
+    """Another client of the same server."""
+    with server.client() as client:
         yield client

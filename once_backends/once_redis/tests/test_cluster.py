@@ -13,7 +13,7 @@ from once_core import Backend
 from once_core.errors import BackendUnavailable, ConfigurationError
 from once_core.testing import BackendConformance
 from once_redis import RedisBackend
-from redis_groups import BOUNDS, Node, be_strict, cluster, replica_of, wait_for_copies, wait_until
+from redis_groups import BOUNDS, Node, be_strict, cluster, replica_of_first, wait_for_copies, wait_until
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_nodes_that_do_not_agree_are_unavailable_rather_than_misconfigured(
 
 def test_a_replica_that_takes_over_has_the_leases() -> None:
     keys = [f"taken over {number}" for number in range(30)]
-    with cluster() as nodes, replica_of(nodes[0]) as replica:
+    with cluster() as nodes, replica_of_first(nodes) as replica:
         backend = RedisBackend(f"redis+cluster://{nodes[0].host}:{nodes[0].port}")
         grants = [backend.acquire(key, "token", 60) for key in keys]
         wait_for_copies(nodes[0], replica)

@@ -128,7 +128,7 @@ def test_a_paused_server_is_unavailable_within_the_timeout_and_comes_back(server
     backend.close()
 
 
-def test_a_storm_of_cancellations_leaves_no_key_held(aio: AsyncRedis, backend: RedisBackend, raw: Any) -> None:
+def test_a_storm_of_cancellations_leaves_no_key_held(aio: AsyncRedis, backend: RedisBackend) -> None:
     chance, numbers = random.Random(7), count()
 
     async def storm() -> None:

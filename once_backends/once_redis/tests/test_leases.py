@@ -19,7 +19,7 @@ from redis_server import RedisServer
 
 
 @pytest.fixture
-def backend(raw: Any, server: RedisServer) -> Iterator[RedisBackend]:
+def backend(server: RedisServer) -> Iterator[RedisBackend]:
     backend = RedisBackend(server.url)
     yield backend
     backend.close()

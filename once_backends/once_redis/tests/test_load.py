@@ -50,7 +50,7 @@ def contend(url: str, processes: int, seconds: float) -> list[tuple[int, int, in
 
 
 @pytest.mark.skipif(not hasattr(__import__("time"), "clock_gettime_ns"), reason="needs a clock that processes share")
-def test_of_twelve_processes_one_runs_at_a_time_and_fences_grow(server: RedisServer, raw: Any) -> None:
+def test_of_twelve_processes_one_runs_at_a_time_and_fences_grow(server: RedisServer) -> None:
     runs = contend(server.url, 12, 1.5)
 
     assert len(runs) > 12
@@ -58,7 +58,7 @@ def test_of_twelve_processes_one_runs_at_a_time_and_fences_grow(server: RedisSer
     assert all(earlier[2] <= later[1] for earlier, later in pairwise(runs))
 
 
-def test_two_hundred_threads_at_once(server: RedisServer, raw: Any) -> None:
+def test_two_hundred_threads_at_once(server: RedisServer) -> None:
     backend, errors = RedisBackend(server.url), list[BaseException]()
 
     def work(number: int) -> None:
@@ -75,7 +75,7 @@ def test_two_hundred_threads_at_once(server: RedisServer, raw: Any) -> None:
     assert [] == errors
 
 
-def test_threads_wait_for_a_connection(server: RedisServer, raw: Any) -> None:
+def test_threads_wait_for_a_connection(server: RedisServer) -> None:
     backend, granted = RedisBackend(server.url, max_connections=1), list[object]()
     in_threads([lambda n=n: granted.append(backend.acquire(f"few-{n}", "token", 60)) for n in range(20)])  # type: ignore[misc]  # binds the number
     backend.close()
@@ -127,7 +127,7 @@ def test_connections_that_the_server_closed_are_not_used(server: RedisServer, ra
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_forks_amid_the_calls_of_many_threads(server: RedisServer, raw: Any) -> None:
+def test_forks_amid_the_calls_of_many_threads(server: RedisServer) -> None:
     backend, over = RedisBackend(server.url), Event()
 
     def keep_asking(number: int) -> None:

@@ -75,13 +75,20 @@ def be_strict(nodes: Iterable[Node]) -> None:
 
 
 @contextmanager
-def replica_of(primary: Node) -> Iterator[Node]:
-    """Yield a node that has what *primary* has, and takes over from it."""
-    with Node() as replica, primary.client() as asked, replica.client() as client:
+def replica_of_first(nodes: list[Node]) -> Iterator[Node]:
+    """Yield a node that has what the first of *nodes* has, and takes over from it: all of them know it."""
+    primary = nodes[0]
+    with ExitStack() as stack:
+        replica = stack.enter_context(Node())
+        client = stack.enter_context(replica.client())
+        asked = [stack.enter_context(node.client()) for node in nodes]
         client.execute_command("CLUSTER MEET", primary.host, primary.port, primary.bus_port)
         wait_until(lambda: client.cluster("info")["cluster_state"] == "ok")
-        client.execute_command("CLUSTER REPLICATE", asked.execute_command("CLUSTER MYID"))
+        client.execute_command("CLUSTER REPLICATE", asked[0].execute_command("CLUSTER MYID"))
         wait_until(lambda: client.info("replication").get("master_link_status") == "up")
+        address = f"{replica.host}:{replica.port}"
+        for node in asked:  # those that vote have to know whom for
+            wait_until(lambda node=node: node.cluster("nodes").get(address, {}).get("flags") == "slave")  # type: ignore[misc]  # bound at once
         yield replica
         replica.kill()  # asked to end, it would wait for what replicates it
 
