@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, cast
 
 from . import plugins
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 # Results of these types can't be awaited: most runs need no closer look, which costs as much as a lease's token.
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})
+_LAZY = (CoroutineType, GeneratorType, AsyncGeneratorType)
 
 
 class Guard(Questions):
@@ -64,8 +66,8 @@ class Guard(Questions):
                     if not begin(lease):
                         return self.skip(key, rival(lease) if self.raise_on_locked else None)
                     result = function(*args, **kwargs)
-                    if type(result) not in _PLAIN:
-                        self._refuse_awaitable(result)
+                    if type(result) not in _PLAIN and (isinstance(result, _LAZY) or _is_awaitable(result)):
+                        raise self._unfinished(result)
                 finally:
                     end(lease)
             except BaseException:
@@ -96,6 +98,8 @@ class Guard(Questions):
                     result = await self._until_lost(lease, function(*args, **kwargs))
                 else:
                     result = await function(*args, **kwargs)
+                if isinstance(result, _LAZY):
+                    raise self._unfinished(result)
             except BaseException as error:
                 await aend(lease, error)
                 raise
@@ -118,14 +122,12 @@ class Guard(Questions):
         with bridge().Canceller(lease):
             return await body
 
-    def _refuse_awaitable(self, result: Any) -> None:
-        if not hasattr(cast("Any", type(result)), "__await__"):
-            return
+    def _unfinished(self, result: Any) -> TypeError:
         if inspect.iscoroutine(result):
             result.close()
-        raise TypeError(
-            f"{self.options.function} is a plain function that returned an awaitable, {result!r}: its lease would end "
-            "before its work began. Make it an async def"
+        return TypeError(
+            f"{self.options.function} returned {result!r}: its lease would end before that work began. Guard the "
+            "function that runs through a generator, and let an async def await an awaitable"
         )
 
 
@@ -156,6 +158,10 @@ def wrap(function: Any, once: Once, key: Key, raise_on_locked: bool, return_on_l
     else:
         guarded.is_locked, guarded.holder, guarded.release = guard.is_locked, guard.holder, guard.release
     return guarded
+
+
+def _is_awaitable(result: object) -> bool:
+    return hasattr(type(result), "__await__")
 
 
 def no_function(thing: object) -> TypeError:

@@ -12,6 +12,7 @@ import pytest
 
 from once_core import AlreadyLocked, Once
 
+from .both import Both
 from .stores import Stage
 
 
@@ -108,6 +109,39 @@ def test_a_plain_function_that_returns_an_awaitable_is_a_type_error(stage: Stage
     gc.collect()  # a coroutine that was never awaited would warn here
 
     assert stage.holder("check-7") is None
+
+
+@pytest.mark.parametrize("returned", [generator, async_generator])
+def test_a_function_that_hands_a_generator_back_is_a_type_error(stage: Stage, both: Both, returned: Any) -> None:
+    check = stage.once.once(key="check")(both.function(lambda: returned(7)))
+    with pytest.raises(TypeError, match=r"generator.*lease would end.*runs through a generator"):
+        both.call(check)
+
+    assert stage.holder("check") is None
+
+
+def test_a_coroutine_function_that_forgets_an_await_is_a_type_error(once: Once) -> None:
+    @once.once(key="check", raise_on_lost=True)
+    async def check() -> Awaitable[None]:
+        return _work()
+
+    with pytest.raises(TypeError, match=r"_work.*lease would end"):
+        asyncio.run(check())
+
+    gc.collect()  # a coroutine that was never awaited would warn here
+
+
+def test_a_coroutine_function_may_return_a_task(once: Once) -> None:
+    @once.once(key="check")
+    async def check() -> asyncio.Task[None]:
+        return asyncio.create_task(_work())
+
+    async def main() -> None:
+        task = await check()
+        assert task is not None
+        await task
+
+    asyncio.run(main())
 
 
 def test_a_plain_function_that_returns_a_task_is_a_type_error(once: Once) -> None:
