@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 
 @dataclass(slots=True)  # not frozen: that would double what a grant costs
@@ -67,6 +67,7 @@ class Holder:
         return None
 
 
+@runtime_checkable
 class Backend(Protocol):
     """The object that asks one store. All four verbs may be called by many threads at once.
 
@@ -90,6 +91,7 @@ class Backend(Protocol):
         ...
 
 
+@runtime_checkable
 class AsyncBackend(Protocol):
     """The four verbs as coroutines: what a backend's optional attribute `aio` must have.
 
@@ -106,6 +108,7 @@ class AsyncBackend(Protocol):
     async def holder(self, key: str) -> Holder | None: ...
 
 
+@runtime_checkable
 class SupportsRenewMany(Protocol):
     """A backend that can renew many leases by one question."""
 
@@ -114,6 +117,7 @@ class SupportsRenewMany(Protocol):
         ...
 
 
+@runtime_checkable
 class SupportsHolders(Protocol):
     """A backend that can list what is held."""
 
@@ -122,6 +126,7 @@ class SupportsHolders(Protocol):
         ...
 
 
+@runtime_checkable
 class SupportsPurge(Protocol):
     """A backend whose released and expired keys leave something behind."""
 

@@ -20,7 +20,6 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 D = TypeVar("D")
 D_co = TypeVar("D_co", covariant=True)
-S = TypeVar("S", contravariant=True)
 
 
 class Skipped(StrEnum):

@@ -18,7 +18,8 @@ def check_order(order_id: int) -> str:
 
 
 def answered(event: JobExecutionEvent) -> None:
-    print(f"order {event.job_id}: {event.retval} (process {os.getpid()})")
+    line = f"order {event.job_id}: {event.retval} (process {os.getpid()})"
+    print(line + "\n", end="")  # in one piece, as several threads print
 
 
 scheduler = BackgroundScheduler()

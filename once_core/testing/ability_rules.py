@@ -17,7 +17,7 @@ from .rules import RULES, shown
 _BATCH = "the core renews all leases of a process by one question: a wrong answer ends, or revives, another's run"
 _TWINS = "the core takes a coroutine's lease through `aio`, and renews it by `renew` from a thread"
 _CANCELLED = "a task that is cancelled while it waits for the store must not leave its reply to the next who asks"
-_LISTED = "`once ls` shows operators what is held"
+_LISTED = "`holders(prefix)` shows operators what is held"
 
 
 class AbilityRules(Basis):

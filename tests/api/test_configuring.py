@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 import once_core
-from once_core import ConfigurationError, NotConfigured, Once, UnknownBackend, current_lease
+from once_core import (
+    AsyncBackend,
+    Backend,
+    ConfigurationError,
+    NotConfigured,
+    Once,
+    SupportsHolders,
+    SupportsRenewMany,
+    UnknownBackend,
+    current_lease,
+)
 from once_memory import MemoryBackend
 
 from .both import Both
@@ -307,3 +317,12 @@ def test_everything_public_is_named() -> None:
         NotConfigured UnknownBackend BackendConflict"""
 
     assert set(names.split()) <= set(once_core.__all__)
+
+
+def test_what_a_backend_can_do_is_found_by_isinstance() -> None:
+    backend = MemoryBackend()
+
+    assert isinstance(backend, Backend)
+    assert isinstance(backend, SupportsHolders)
+    assert not isinstance(FailingBackend(), SupportsHolders | SupportsRenewMany)
+    assert not isinstance(object(), Backend | AsyncBackend)

@@ -14,7 +14,7 @@ from .kinds import KINDS
 from .processes import Programs
 from .stores import Store
 
-TTL = 1.0
+TTL = 2.0
 PATIENCE = 15.0
 """Seconds by which a busy machine may delay what happens at a certain moment."""
 

@@ -18,7 +18,7 @@ from .calls import DEADLINE, Beside, Held, wait_until
 from .kinds import KINDS, Kind
 from .stores import Store
 
-TTL = 1.0
+TTL = 2.0
 
 
 def kept() -> bool:
@@ -98,7 +98,7 @@ def test_a_coroutine_that_waits_for_several_ttl_keeps_its_key(store: Store) -> N
 def test_a_store_that_is_away_for_less_than_half_the_ttl_costs_no_lease(
     memory: Store, kind: Kind, failure: str
 ) -> None:
-    ttl, outage = 1.5, 0.6
+    ttl, outage = 3.0, 1.2
     relay = Relay(memory.backend())
     back: list[float] = []
 
@@ -124,7 +124,7 @@ def test_a_store_that_is_away_for_less_than_half_the_ttl_costs_no_lease(
 
 
 def test_a_paused_store_that_goes_on_in_time_costs_no_lease(store: Store, kind: Kind) -> None:
-    ttl = 1.5
+    ttl = 3.0
 
     def body() -> bool:
         with store.paused():

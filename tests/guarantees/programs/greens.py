@@ -15,7 +15,7 @@ import gevent  # type: ignore[import-untyped, unused-ignore]  # likewise
 
 from once_core import SKIPPED, LeaseLost, Once, current_lease
 
-TTL = 1.2
+TTL = 2.0
 
 
 def main(url: str, prefix: str) -> None:

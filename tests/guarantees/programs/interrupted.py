@@ -16,7 +16,7 @@ from once_core import Once, current_lease
 
 from ..kinds import FORMS
 
-TTL = 0.6
+TTL = 1.5
 
 
 class Interrupted(BaseException):
