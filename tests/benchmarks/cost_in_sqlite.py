@@ -21,16 +21,16 @@ def by_hand(path: Path) -> Callable[[int], int | None]:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", sql.create):
         connection.execute(statement)
-    connection.execute(sql.acquire, (b"check-2", b"another", 3_600_000)).fetchall()
+    connection.execute(sql.acquire, {"key": b"check-2", "token": b"another", "ms": 3_600_000}).fetchall()
 
     def guarded(order_id: int) -> int | None:
-        key, token = f"check-{order_id}".encode(), new_token().encode()
-        if not connection.execute(sql.acquire, (key, token, 30_001)).fetchall():
+        lease = {"key": f"check-{order_id}".encode(), "token": new_token().encode()}
+        if not connection.execute(sql.acquire, {**lease, "ms": 30_001}).fetchall():
             return None
         try:
             return body(order_id)
         finally:
-            connection.execute(sql.release, (key, token)).fetchall()
+            connection.execute(sql.release, lease).fetchall()
 
     return guarded
 
