@@ -112,6 +112,21 @@ def test_a_fence_grows_though_the_clock_was_set_back(server: SqlServer, backend:
     assert later.fence == grant.fence + HOUR + 1
 
 
+@pytest.mark.parametrize("key", ["it's", 'an "', "back\\slash", "new\nline", "nul\0", "%s", "\\'"])
+def test_a_servers_sql_mode_changes_no_key(mariadb: MariadbServer, key: str) -> None:
+    mariadb.say("SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'")
+    backend = SqlBackend(mariadb.url)
+    try:
+        assert backend.acquire(key, "token", 60)
+        assert backend.acquire(key, "other", 60) is None
+        assert [True] == backend.renew_many([(key, "token", 60)])
+        assert [key] == [held for held, _ in backend.holders("")]
+        assert backend.release(key, "token")
+    finally:
+        mariadb.say("SET GLOBAL sql_mode = DEFAULT")
+        backend.close()
+
+
 def test_a_child_that_exits_leaves_the_parents_connections_alone(server: SqlServer) -> None:
     program = """
 import os, sys

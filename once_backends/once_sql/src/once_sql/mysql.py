@@ -192,6 +192,7 @@ class MysqlDatabase:
 
     def _settings(self) -> Iterator[str]:
         yield f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {ceil(self.timeout)}"
+        yield "SET sql_mode = 'STRICT_ALL_TABLES'"  # PyMySQL before 1.2 does not know NO_BACKSLASH_ESCAPES
         yield "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"  # no locks on what is between rows
 
     def _columns(self, cursor: Cursor) -> set[tuple[Any, ...]]:
