@@ -69,7 +69,12 @@ def test_a_url_that_makes_no_sense_is_refused_at_once(url: str, hint: str) -> No
     assert "secret" not in str(caught.value)
 
 
-def test_a_restart_of_the_server_costs_no_call(server: MemcachedServer, key: str) -> None:
+@pytest.mark.parametrize("has_poll", [True, False])
+def test_a_restart_of_the_server_costs_no_call(
+    server: MemcachedServer, key: str, has_poll: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not has_poll:  # as on Windows
+        monkeypatch.delattr("select.poll")
     backend = MemcachedBackend(server.url)
     with ThreadPoolExecutor(8) as threads:
         barrier = threading.Barrier(8)

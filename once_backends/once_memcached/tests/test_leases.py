@@ -21,7 +21,7 @@ class Small(MemcachedServer):
 
 @pytest.mark.parametrize("ttl", [30 * 24 * 3600, 90 * 24 * 3600, 1e300])
 def test_a_ttl_that_memcached_takes_for_a_date_is_refused(backend: MemcachedBackend, key: str, ttl: float) -> None:
-    with pytest.raises(ConfigurationError, match="over 30 days"):
+    with pytest.raises(ConfigurationError, match=r"memcached://127.*over 30 days"):
         backend.acquire(key, "token", ttl)
 
     assert backend.holder(key) is None

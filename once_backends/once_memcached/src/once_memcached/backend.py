@@ -32,11 +32,11 @@ class MemcachedBackend:
         self._connections = Connections(read(url, timeout))
 
     def acquire(self, key: str, token: str, ttl: float) -> Grant | None:
-        return Grant() if self._connections.ask(_take, _name(key), _bytes(token), _expire(ttl)) else None
+        return Grant() if self._connections.ask(_take, _name(key), _bytes(token), self._expire(ttl)) else None
 
     def renew(self, key: str, token: str, ttl: float) -> bool:
         value = _bytes(token)
-        return self._connections.ask(_replace, _name(key), value, value, _expire(ttl))
+        return self._connections.ask(_replace, _name(key), value, value, self._expire(ttl))
 
     def release(self, key: str, token: str) -> bool:
         # There is no "delete if it is mine". But an item that is replaced with an expiry in the past is gone at once.
@@ -47,7 +47,7 @@ class MemcachedBackend:
 
     def renew_many(self, leases: Sequence[tuple[str, str, float]]) -> list[bool | None]:
         """Renew each (key, token, ttl), a hundred at a time; None for those that nothing is known of."""
-        items = [(_name(key), _bytes(token), _expire(ttl)) for key, token, ttl in leases]
+        items = [(_name(key), _bytes(token), self._expire(ttl)) for key, token, ttl in leases]
         answers: list[bool | None] = []
         try:
             while len(answers) < len(items):
@@ -61,6 +61,17 @@ class MemcachedBackend:
     def close(self) -> None:
         """Close the connections; the next question opens one anew."""
         self._connections.close()
+
+    def _expire(self, ttl: float) -> int:
+        # The server counts whole seconds and lets an item go up to one of them early.
+        seconds = ceil(ttl) + 1 if ttl < _LONGEST else _LONGEST + 1
+        if seconds > _LONGEST:
+            raise ConfigurationError(
+                f"{self._connections.name}: Memcached can't hold a key for {ttl / 86400:g} days, as it takes what is "
+                "over 30 days for a date: choose a shorter ttl or hold_at_least. The ttl may be 30 s, as a lease is "
+                "renewed for as long as its run lives"
+            )
+        return seconds
 
 
 def _take(client: Client, name: str, value: bytes, expire: int) -> bool:
@@ -133,17 +144,6 @@ def _name(key: str) -> str:
     if _NAME.fullmatch(key):
         return key
     return f"{_HEAD.sub('_', key[:100])}~{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
-
-
-def _expire(ttl: float) -> int:
-    # The server counts whole seconds and lets an item go up to one of them early.
-    seconds = ceil(ttl) + 1 if ttl < _LONGEST else _LONGEST + 1
-    if seconds > _LONGEST:
-        raise ConfigurationError(
-            f"Memcached can't hold a key for {ttl / 86400:g} days, as it takes what is over 30 days for a date: choose "
-            "a shorter ttl or hold_at_least. The ttl may be 30 s, as a lease is renewed for as long as its run lives"
-        )
-    return seconds
 
 
 def _bytes(text: str) -> bytes:

@@ -41,6 +41,7 @@ class Connections:
 
     def __init__(self, place: Place) -> None:
         self._place = place
+        self.name = place.name
         self._pid = os.getpid()
         # Its methods are atomic: there is no lock that a signal handler or a fork could leave locked.
         self._idle: deque[Client] = deque()
@@ -57,7 +58,7 @@ class Connections:
             if client is not None:
                 client.close()
             if isinstance(error, (pymemcache.MemcacheError, OSError)):
-                raise BackendUnavailable(f"{self._place.name}: {_told(error)}") from error
+                raise BackendUnavailable(f"{self.name}: {_told(error)}") from error
             raise
         if len(self._idle) < _KEPT:
             self._idle.append(client)
@@ -109,10 +110,10 @@ class Connections:
             settings = client.stats("settings")
         except (pymemcache.MemcacheError, OSError) as error:
             hint = "is it a Memcached, and does it run?"
-            raise BackendUnavailable(f"{self._place.name}: {_told(error)}: {hint}") from error
+            raise BackendUnavailable(f"{self.name}: {_told(error)}: {hint}") from error
         if settings.get(b"cas_enabled") in (b"no", False):
             raise ConfigurationError(
-                f"{self._place.name}: this server was started with -C, without the `cas` that a lease needs to be "
+                f"{self.name}: this server was started with -C, without the `cas` that a lease needs to be "
                 "given back by its holder alone: start it without -C"
             )
 
@@ -128,6 +129,8 @@ def _is_broken(connection: socket.socket | None) -> bool:
     """Whether an idle connection has something to read: that is its end, as nothing was asked."""
     if connection is None:
         return True
+    if not hasattr(select, "poll"):  # on Windows
+        return bool(select.select([connection], [], [], 0)[0])
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(0))
