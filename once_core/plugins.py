@@ -154,7 +154,7 @@ def hide_password(url: str) -> str:
     credentials, at, place = rest.rpartition("@")
     user, colon, _ = credentials.partition(":")
     hidden = f"{scheme}{separator}{user}{colon}***{at}{place}" if colon and at else url
-    return re.sub(r"(\w*password=)[^&]*", r"\1***", hidden)  # options, too
+    return re.sub(r"(\w*pass\w*=)[^&]*", r"\1***", hidden)  # options, too: password, passwd, sslpassword
 
 
 def _import(entry: EntryPoint) -> object:
