@@ -19,6 +19,9 @@ from .process import clock, do_elsewhere, is_a_signals
 ATTEMPTS = 3
 """How often to ask because the grant arrived after its own ttl."""
 
+IN_VAIN = 0.5
+"""Seconds: a question that failed after more has not been answered at all, as far as can be told."""
+
 MOMENT = 0.05
 """Seconds that the collector, or who closes a coroutine, waits for the giving back."""
 
@@ -40,7 +43,7 @@ async def abegin(lease: Lease) -> bool:
     elif backend := store.open_aio:
         acquired = await _aacquire(lease, backend)
     else:
-        acquired = await store.in_thread(partial(_acquire, lease))
+        acquired = await store.in_thread(partial(_acquire_in_turn, lease, clock()))
     return acquired and lease.enter()
 
 
@@ -151,6 +154,27 @@ def _acquire(lease: Lease) -> bool:
     return _unavailable(lease, _too_slow(lease))
 
 
+def _acquire_in_turn(lease: Lease, came: float) -> bool:
+    """Acquire when a thread has come to it, for a caller who *came* at that moment.
+
+    If another question was sent since, and waited in vain, it speaks for all who wait for a thread: else they would
+    time out a few at a time, one after the other.
+    """
+    if lease.state != ASKING:  # the caller left meanwhile
+        return False
+    store = lease.store
+    sent, error = store.in_vain
+    if sent >= came:
+        text = f"{store.name} could not be asked while this call waited for its turn: {error}"
+        return _unavailable(lease, BackendUnavailable(text), asked=False)
+    sent = clock()
+    try:
+        return _acquire(lease)
+    finally:
+        if lease.unavailable and clock() - sent > IN_VAIN:
+            store.in_vain = sent, lease.unavailable
+
+
 async def _aacquire(lease: Lease, backend: AsyncBackend) -> bool:
     try:
         for _ in range(ATTEMPTS):
@@ -174,7 +198,7 @@ def _too_slow(lease: Lease) -> BackendUnavailable:
     )
 
 
-def _unavailable(lease: Lease, error: Exception) -> bool:
+def _unavailable(lease: Lease, error: Exception, asked: bool = True) -> bool:
     """Do what the user chose for a store that can't be asked; return whether to run all the same."""
     if is_a_signals(error):
         raise error
@@ -185,7 +209,7 @@ def _unavailable(lease: Lease, error: Exception) -> bool:
         lease.move("refused")  # without a lease, but in this process still the only run of its key
     else:
         lease.refuse()
-    if lease.store.backend is not None:  # the key may have been granted, and the answer lost
+    if asked and lease.store.backend is not None:  # the key may have been granted, and the answer lost
         lease.store.in_background(partial(_give_back_quietly, lease))
     if policy == "raise":
         raise known

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from math import inf
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
@@ -50,6 +51,7 @@ class Store:
         self.source = source
         self.name = plugins.hide_password(source) if isinstance(source, str) else type(source).__name__
         self.users = 0
+        self.in_vain: tuple[float, BackendUnavailable | None] = (-inf, None)  # when it was sent what it did not answer
         self._make: Callable[[], Backend] | None = None
         self._use(None)
         self.begin_anew()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import threading
+import time
 from typing import Any
 
 import pytest
 
 from once_core import AlreadyLocked, BackendUnavailable, Once, current_lease, once
 from once_core.options import OnUnavailable
+from once_core.run import IN_VAIN
 
 from .both import Both
 from .stores import FailingBackend, away, until
@@ -237,3 +240,72 @@ def test_decorating_asks_nothing() -> None:
     once(key="check")(body)
 
     assert [] == backend.asked
+
+
+class TimingOut(FailingBackend):
+    """Lets every question wait in vain."""
+
+    def acquire(self, key: str, token: str, ttl: float) -> Any:
+        self.note("acquire")
+        time.sleep(1.2 * IN_VAIN)
+        raise BackendUnavailable("timed out")
+
+
+@pytest.mark.parametrize("policy", ["raise", "run"])
+def test_coroutines_that_wait_for_a_thread_do_not_time_out_one_after_the_other(policy: OnUnavailable) -> None:
+    backend = TimingOut()
+    check = Once(backend).once(key="check-{number}", on_unavailable=policy)(acheck)
+
+    async def main() -> list[int | BaseException | None]:
+        return await asyncio.gather(*map(check, range(200)), return_exceptions=True)
+
+    answers = asyncio.run(main())
+    if policy == "raise":
+        assert {BackendUnavailable} == {type(answer) for answer in answers}
+        assert any("while this call waited for its turn: timed out" in str(answer) for answer in answers)
+    else:
+        assert [*range(200)] == answers
+    assert backend.asked.count("acquire") < 50
+    assert until(
+        lambda: backend.asked.count("release") == backend.asked.count("acquire")
+    )  # those may have been granted
+
+
+async def acheck(number: int) -> int:
+    return number
+
+
+def test_a_store_that_answers_again_is_asked_again() -> None:
+    backend = TimingOut()
+    check = Once(backend).once(key="check-{number}")(acheck)
+
+    async def main() -> list[int | None]:
+        with pytest.raises(BackendUnavailable, match="timed out"):
+            await check(0)
+        backend.acquire = backend.store.acquire  # type: ignore[method-assign]  # it is back
+        return await asyncio.gather(*map(check, range(20)))
+
+    assert [*range(20)] == asyncio.run(main())
+
+
+def test_coroutines_that_are_cancelled_before_their_turn_ask_for_nothing() -> None:
+    backend, busy = FailingBackend(), threading.Event()
+    answer = backend.store.acquire
+    backend.store.acquire = lambda *asked: busy.wait(20) and answer(*asked)  # type: ignore[assignment, method-assign]  # slow
+    once = Once(backend)
+    check = once.once(key="check-{number}")(acheck)
+
+    async def main() -> None:
+        tasks = [asyncio.create_task(check(number)) for number in range(100)]
+        await asyncio.to_thread(until, lambda: once.open().store.pool.pending == 100)
+        asked = backend.asked.count("acquire")
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        busy.set()
+        await asyncio.to_thread(until, lambda: once.open().store.pool.pending == 0)
+
+        assert asked == backend.asked.count("acquire")
+
+    asyncio.run(main())
+    assert [] == [number for number in range(100) if backend.store.holder(f"once:check-{number}")]
