@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,15 +25,21 @@ def portable(url: str) -> Engine:
     return engine
 
 
+def through_pg8000(url: str) -> Engine:
+    """Return an engine of a driver that no dialect here knows indeed."""
+    return create_engine(url.replace("postgresql:", "postgresql+pg8000:"))
+
+
 class ServerRules(BackendConformance):
     """What is the same for all servers."""
 
     race_rounds = 60  # the database's own doing, at four statements a round over one connection
+    engine_of = staticmethod(portable)
     server: SqlServer
 
     @pytest.fixture
     def backend(self) -> Iterator[SqlBackend]:
-        engine = portable(self.server.url)
+        engine = self.engine_of(self.server.url)
         backend = SqlBackend(engine, table="portable")
         assert isinstance(backend._sql, PortableStatements)
         yield backend
@@ -40,13 +47,18 @@ class ServerRules(BackendConformance):
         engine.dispose()
 
     def unreachable(self) -> Backend:
-        return SqlBackend(portable(self.server.url.replace(f":{self.server.port}/", f":{free_port()}/")))
+        return SqlBackend(self.engine_of(self.server.url.replace(f":{self.server.port}/", f":{free_port()}/")))
 
 
 class TestPostgresql(ServerRules):
     @pytest.fixture(autouse=True)
     def _server(self, postgresql: SqlServer) -> None:
         self.server = postgresql
+
+
+@pytest.mark.skipif(find_spec("pg8000") is None, reason="pg8000 is not installed")
+class TestPostgresqlThroughPg8000(TestPostgresql):
+    engine_of = staticmethod(through_pg8000)
 
 
 class TestMariadb(ServerRules):
