@@ -14,7 +14,7 @@ from .kinds import KINDS
 from .processes import Programs
 from .stores import Store
 
-TTL = 2.0
+TTL = 1.5
 PATIENCE = 15.0
 """Seconds by which a busy machine may delay what happens at a certain moment."""
 

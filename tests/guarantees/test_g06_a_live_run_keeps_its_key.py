@@ -18,7 +18,7 @@ from .calls import DEADLINE, Beside, Held, wait_until
 from .kinds import KINDS, Kind
 from .stores import Store
 
-TTL = 2.0
+TTL = 1.5
 
 
 def kept() -> bool:

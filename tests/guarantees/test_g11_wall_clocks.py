@@ -15,7 +15,7 @@ from .processes import Programs
 from .stores import Store
 
 HOURS = 5 * 3600
-TTL = 2.0
+TTL = 1.5
 
 
 def test_steps_of_the_wall_clock_during_a_run_change_nothing(
