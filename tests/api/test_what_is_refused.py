@@ -103,7 +103,7 @@ def test_a_plain_function_that_returns_an_awaitable_is_a_type_error(stage: Stage
         work: Awaitable[None] = returned()
         return work
 
-    with pytest.raises(TypeError, match=r"awaitable.*lease would end.*async def"):
+    with pytest.raises(TypeError, match=r"lease would end.*let an async def await"):
         check(7)
 
     gc.collect()  # a coroutine that was never awaited would warn here
@@ -114,7 +114,7 @@ def test_a_plain_function_that_returns_an_awaitable_is_a_type_error(stage: Stage
 @pytest.mark.parametrize("returned", [generator, async_generator])
 def test_a_function_that_hands_a_generator_back_is_a_type_error(stage: Stage, both: Both, returned: Any) -> None:
     check = stage.once.once(key="check")(both.function(lambda: returned(7)))
-    with pytest.raises(TypeError, match=r"generator.*lease would end.*runs through a generator"):
+    with pytest.raises(TypeError, match=r"generator object.*lease would end.*runs through a generator"):
         both.call(check)
 
     assert stage.holder("check") is None
@@ -150,7 +150,7 @@ def test_a_plain_function_that_returns_a_task_is_a_type_error(once: Once) -> Non
         return asyncio.create_task(_work())
 
     async def main() -> None:
-        with pytest.raises(TypeError, match="awaitable"):
+        with pytest.raises(TypeError, match="let an async def await"):
             check()
 
     asyncio.run(main())
@@ -159,7 +159,7 @@ def test_a_plain_function_that_returns_a_task_is_a_type_error(once: Once) -> Non
 def test_a_lambda_over_a_coroutine_function_is_a_type_error(once: Once) -> None:
     check: Callable[[], Any] = once.once(key="check")(lambda: _work())
 
-    with pytest.raises(TypeError, match="awaitable"):
+    with pytest.raises(TypeError, match="let an async def await"):
         check()
 
     gc.collect()
