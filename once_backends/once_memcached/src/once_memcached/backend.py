@@ -63,15 +63,13 @@ class MemcachedBackend:
         self._connections.close()
 
     def _expire(self, ttl: float) -> int:
-        # The server counts whole seconds and lets an item go up to one of them early.
-        seconds = ceil(ttl) + 1 if ttl < _LONGEST else _LONGEST + 1
-        if seconds > _LONGEST:
+        if ttl > _LONGEST - 1:
             raise ConfigurationError(
                 f"{self._connections.name}: Memcached can't hold a key for {ttl / 86400:g} days, as it takes what is "
                 "over 30 days for a date: choose a shorter ttl or hold_at_least. The ttl may be 30 s, as a lease is "
                 "renewed for as long as its run lives"
             )
-        return seconds
+        return ceil(ttl) + 1  # the server counts whole seconds and lets an item go up to one of them early
 
 
 def _take(client: Client, name: str, value: bytes, expire: int) -> bool:

@@ -191,8 +191,9 @@ class MysqlDatabase:
             self.ask(cursor, statement, {"key": b"", "token": b"", "ms": 0})
 
     def _settings(self) -> Iterator[str]:
-        yield f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {ceil(self.timeout)}"
-        yield "SET sql_mode = 'STRICT_ALL_TABLES'"  # PyMySQL before 1.2 does not know NO_BACKSLASH_ESCAPES
+        # The mode is ours, as PyMySQL before 1.2 does not know NO_BACKSLASH_ESCAPES.
+        mode = "sql_mode = 'STRICT_ALL_TABLES'"
+        yield f"SET {mode}, time_zone = '+00:00', innodb_lock_wait_timeout = {ceil(self.timeout)}"
         yield "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"  # no locks on what is between rows
 
     def _columns(self, cursor: Cursor) -> set[tuple[Any, ...]]:
