@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # Results of these types can't be awaited: most runs need no closer look, which costs as much as a lease's token.
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})
+# Work that has not begun. A coroutine function may return another awaitable: a task works by itself.
 _LAZY = (CoroutineType, GeneratorType, AsyncGeneratorType)
 
 

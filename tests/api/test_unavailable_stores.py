@@ -266,9 +266,8 @@ def test_coroutines_that_wait_for_a_thread_do_not_time_out_one_after_the_other(p
     else:
         assert [*range(200)] == answers
     assert backend.asked.count("acquire") < 50
-    assert until(
-        lambda: backend.asked.count("release") == backend.asked.count("acquire")
-    )  # those may have been granted
+    # Those that were asked for may have been granted.
+    assert until(lambda: backend.asked.count("release") == backend.asked.count("acquire"))
 
 
 async def acheck(number: int) -> int:

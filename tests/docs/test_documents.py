@@ -97,10 +97,10 @@ def test_every_plugin_has_the_shape_of_its_siblings(folder: Path) -> None:
     parts = ["README.md", "tests/test_conformance.py", f"src/{folder.name}/__init__.py", f"src/{folder.name}/py.typed"]
 
     assert [] == [part for part in parts if not (folder / part).is_file()]
-    page = (folder / "README.md").read_text()
-    assert {"how", "when-not-to-use-it", "what-it-promises-and-what-not"} <= anchors(folder / "README.md")
-    assert "\nTested with " in page
-    assert "| URL |" in page
+    page = folder / "README.md"
+    assert {"how", "when-not-to-use-it", "what-it-promises-and-what-not"} <= anchors(page)
+    assert "\nTested with " in page.read_text()
+    assert "| URL |" in page.read_text()
 
 
 def test_every_hook_is_documented() -> None:

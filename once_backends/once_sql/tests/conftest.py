@@ -29,8 +29,8 @@ def started_pgbouncer(started_postgresql: PostgresServer) -> Iterator[Pgbouncer]
 
 @pytest.fixture
 def postgresql(started_postgresql: PostgresServer) -> PostgresServer:
-    started_postgresql.say("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
-    started_postgresql.say("GRANT USAGE ON SCHEMA public TO public")  # as it was given at first
+    as_at_first = ("CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO public")
+    started_postgresql.say("DROP SCHEMA public CASCADE", *as_at_first)
     return started_postgresql
 
 
