@@ -305,8 +305,8 @@ for policy in ("skip", "run"):
         "redis:/user:secret@host",
         "nosuch://user:secret@host/?proxy=http://other",
         "redis:/host?password=secret&db=1",
-        "nosuch://host/once?user=once&passwd=secret&timeout=1",
-        "nosuch://host/once?sslpassword=secret",
+        "redis:/host/once?user=once&passwd=secret&timeout=1",
+        "redis:/host/once?sslpassword=secret",
     ],
 )
 def test_no_message_shows_a_password(url: str) -> None:
